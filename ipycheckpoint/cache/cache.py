@@ -1,0 +1,302 @@
+"""A Cache: Records in a Store. It saves, finds, verifies, loads and forgets them."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ipycheckpoint.digest import Digest, digest_bytes
+from ipycheckpoint.errors import CheckpointError, FormatError, IntegrityError
+from ipycheckpoint.identity.outline import preview
+from ipycheckpoint.record.codec import Section, decode
+from ipycheckpoint.record.environment import Environment
+from ipycheckpoint.record.failure import LoadFailure
+from ipycheckpoint.record.format import lay_out, read_header, read_section, write
+from ipycheckpoint.record.record import Header
+from ipycheckpoint.record.trust import Keyring
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable, Iterator, Mapping
+
+    from ipycheckpoint.cache.catalogue import Catalogue, Row
+    from ipycheckpoint.identity.identity import Identity, Key, Kind
+    from ipycheckpoint.record.format import Stored
+    from ipycheckpoint.record.record import Output
+    from ipycheckpoint.store.base import Store
+
+_TAPE = "tape"
+"""The codec of the section that holds what the user saw."""
+
+_COMPARED = 20
+"""How many earlier records of a label are looked at for the nearest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What becomes a Record when it is saved."""
+
+    identity: Identity
+    outputs: tuple[Output, ...]
+    values: Mapping[str, object]
+    """The values of the outputs that are in a section, for their previews."""
+    sections: tuple[Section, ...]
+    seconds: float
+    tags: tuple[tuple[str, str], ...] = ()
+    expires_seconds: float | None = None
+    tape: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A record with a good signature. Nothing in it has been unpickled."""
+
+    stored: Stored
+
+    @property
+    def header(self) -> Header:
+        """What is known of it."""
+        return self.stored.header
+
+
+@dataclass(frozen=True, slots=True)
+class Spoiled:
+    """Something is there, and can't be used; `reason` says why, and what to do about it."""
+
+    reason: str
+
+
+class Cache:
+    """Records in `store`, listed in `catalogue`, signed and verified with `keyring`.
+
+    >>> import tempfile
+    >>> cache = Cache.at(tempfile.mkdtemp())
+    >>> cache.header("0" * 64) is None
+    True
+    >>> cache.close()
+    """
+
+    def __init__(self, store: Store, catalogue: Catalogue, keyring: Keyring, directory: Path | None = None) -> None:
+        self.directory = directory
+        """The directory that is this cache's own, if it has one."""
+        self._store = store
+        self._catalogue = catalogue
+        self._keyring = keyring
+        self._verified: dict[Digest, tuple[int, ...]] = {}
+        self._lock = threading.Lock()
+
+    @property
+    def location(self) -> str:
+        """Where it is."""
+        return self._store.location
+
+    def save(self, draft: Draft) -> Header:
+        """Keep `draft` under its Key. Raises StoreError; then nothing is kept."""
+        tape = () if draft.tape is None else (Section((), draft.tape, (), _TAPE),)
+        layout = lay_out((*draft.sections, *tape))
+        environment = self._put_blob(Environment.current().to_json())
+        now = time.time()
+        header = Header(
+            kind=draft.identity.kind,
+            label=draft.identity.label,
+            key=draft.identity.key,
+            created=now,
+            seconds=draft.seconds,
+            ingredients=draft.identity.ingredients,
+            outputs=_described(draft),
+            sections=layout.sections,
+            environment=environment,
+            tags=draft.tags,
+            expires=None if draft.expires_seconds is None else now + draft.expires_seconds,
+        )
+        for blob_digest, blob in layout.blobs.items():
+            if not self._store.contains(_blob(blob_digest)):
+                self._store.put(_blob(blob_digest), [blob])
+        # The record comes last: whoever finds it finds all that it refers to.
+        self._store.put(_record(header.key), write(header, layout.chunks, self._keyring.sign))
+        self._catalogue.add(header)
+        return header
+
+    def _put_blob(self, content: bytes) -> Digest:
+        content_digest = digest_bytes(content)
+        if not self._store.contains(_blob(content_digest)):
+            self._store.put(_blob(content_digest), [content])
+        return content_digest
+
+    def find(self, key: Key) -> Found | Spoiled | None:
+        """What is kept under `key`; nothing is unpickled, nothing written."""
+        try:
+            content = self._store.get(_record(key))
+            if content is None:
+                return None
+            stored = read_header(content.view)
+        except CheckpointError as problem:
+            return Spoiled(f"its record is damaged: {problem}")
+        if stored.header.key != key:
+            return Spoiled("its record is damaged: it belongs to another key")
+        if not self._keyring.verify(stored.signed, stored.signature):
+            return Spoiled(f"its record of {_day(stored.header)} is not signed by you, so it is not loaded")
+        return Found(stored)
+
+    def load(
+        self,
+        found: Found,
+        *,
+        resolve: Callable[[tuple[object, ...]], object] | None = None,
+        namespace: dict[str, Any] | None = None,
+    ) -> dict[str, object] | LoadFailure:
+        """The values of all outputs that are in a section, by name; or the first failure."""
+        values: dict[str, object] = {}
+        for index, section in enumerate(found.header.sections):
+            if section.codec == _TAPE:
+                continue
+            raw: memoryview | bytes = b""
+            try:
+                raw, buffers = self._read(found, index)
+                values |= decode(raw, buffers, resolve=resolve, namespace=namespace)
+            except Exception as problem:  # noqa: BLE001 - unpickling raises whatever the classes in it raise
+                names = [output.name for output in found.header.outputs if output.section == index]
+                then = self._environment(found.header)
+                return LoadFailure(", ".join(names), problem, raw, Environment.current(), then)
+        return values
+
+    def _read(self, found: Found, index: int) -> tuple[memoryview, list[memoryview]]:
+        verified: set[Digest] = set()
+        stamps: dict[Digest, tuple[int, ...]] = {}
+
+        def blob(blob_digest: Digest) -> memoryview | None:
+            content = self._store.get(_blob(blob_digest))
+            if content is None:
+                return None
+            if content.stamp is not None:
+                # The very file that was verified before, and not written since, needs no second look.
+                if self._verified.get(blob_digest) == content.stamp:
+                    verified.add(blob_digest)
+                stamps[blob_digest] = content.stamp
+            return content.view
+
+        try:
+            stream, buffers = read_section(found.stored, index, blob, verified)
+        except IntegrityError as problem:
+            if problem.expected in stamps:
+                # A damaged blob serves no record: without it, the next save writes it again.
+                self._store.remove(_blob(Digest(problem.expected)))
+            raise
+        with self._lock:
+            self._verified |= stamps
+        return stream, buffers
+
+    def _environment(self, header: Header) -> Environment | None:
+        try:
+            content = self._store.get(_blob(header.environment))
+            return None if content is None else Environment.from_json(bytes(content.view))
+        except (CheckpointError, ValueError):
+            return None
+
+    def tape(self, found: Found) -> bytes:
+        """What the user saw of the run, as `engine.tape` wrote it. Raises IntegrityError or FormatError."""
+        for index, section in enumerate(found.header.sections):
+            if section.codec == _TAPE:
+                return bytes(self._read(found, index)[0])
+        raise FormatError("this record has no tape")
+
+    def header(self, key: Key) -> Header | None:
+        """What is known of the record under `key`; None if there is none that can be read. Writes nothing."""
+        try:
+            content = self._store.get(_record(key))
+            return None if content is None else read_header(content.view).header
+        except CheckpointError:
+            return None
+
+    def headers(self) -> Iterator[Header]:
+        """The headers of all records that can be read, in no particular order. Writes nothing."""
+        for entry in self._store.entries("records/"):
+            header = self.header(entry.name.removeprefix("records/"))  # type: ignore[arg-type]  # a Key, by construction
+            if header is not None:
+                yield header
+
+    def nearest(self, identity: Identity) -> Header | None:
+        """The earlier record of the same label and kind with the most Ingredients in common, the newest of several."""
+        digests = {ingredient.digest for ingredient in identity.ingredients}
+        nearest, most = None, -1
+        for key in self._catalogue.keys_of(identity.label, _COMPARED):
+            header = self.header(key)
+            if header is None or header.kind != identity.kind or key == identity.key:
+                continue
+            common = len(digests.intersection(ingredient.digest for ingredient in header.ingredients))
+            if common > most:
+                nearest, most = header, common
+        return nearest
+
+    def count_hit(self, header: Header, seconds: float) -> None:
+        """Count a restore that took `seconds` in the statistics."""
+        self._catalogue.hit(header.key, header.seconds - seconds)
+
+    def rows(self) -> list[Row]:
+        """The catalogue: a row for each record, newest first."""
+        return self._catalogue.rows()
+
+    def forget(self, key: Key) -> bool:
+        """Remove the record under `key`; whether there was one."""
+        removed = self._store.remove(_record(key))
+        self._catalogue.remove(key)
+        return removed
+
+    def forget_label(self, label: str, kind: Kind | None = None) -> int:
+        """Remove all records of `label`; how many there were."""
+        return sum(self.forget(row.key) for row in self._catalogue.rows(label=label, kind=kind))
+
+    def close(self) -> None:
+        """Write down the statistics, and let go of files. It can be used again."""
+        self._catalogue.close()
+        close = getattr(self._store, "close", None)
+        if close is not None:
+            close()
+
+    @classmethod
+    def at(cls, directory: str | os.PathLike[str], *, keyring: Keyring | None = None) -> Cache:
+        """The Cache in `directory`, which the first save makes; the user's own secret signs unless told otherwise."""
+        from ipycheckpoint.cache.catalogue import Catalogue
+        from ipycheckpoint.store.directory import DirectoryStore
+
+        path = Path(directory)
+        cache: Cache
+
+        def headers() -> Iterator[Header]:
+            return cache.headers()
+
+        cache = cls(DirectoryStore(path), Catalogue(path / "catalogue.sqlite", headers), keyring or Keyring(), path)
+        return cache
+
+
+def _described(draft: Draft) -> tuple[Output, ...]:
+    section_of = {name: index for index, section in enumerate(draft.sections) for name in section.names}
+    shares = [len(section.names) for section in draft.sections]
+    nbytes = [len(s.stream) + sum(buffer.nbytes for buffer in s.buffers) for s in draft.sections]
+    described = []
+    for output in draft.outputs:
+        index = section_of.get(output.name)
+        if index is None:
+            described.append(output)
+        else:
+            value = draft.values[output.name]
+            # What several outputs share can't be told apart: each is listed with its part of the whole.
+            share = nbytes[index] // shares[index]
+            kind = type(value).__qualname__
+            described.append(replace(output, type=kind, nbytes=share, preview=preview(value), section=index))
+    return tuple(described)
+
+
+def _day(header: Header) -> str:
+    return time.strftime("%Y-%m-%d", time.localtime(header.created))
+
+
+def _record(key: str) -> str:
+    return f"records/{key}"
+
+
+def _blob(blob_digest: Digest) -> str:
+    return f"blobs/{blob_digest}"

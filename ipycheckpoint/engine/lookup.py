@@ -1,0 +1,117 @@
+"""Look a piece of work up: a hit with its values in hand, or a miss and why."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from ipycheckpoint.cache.cache import Found, Spoiled
+from ipycheckpoint.identity.explain import Explanation, clock, compare
+from ipycheckpoint.record.failure import LoadFailure
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from ipycheckpoint.cache.cache import Cache
+    from ipycheckpoint.identity.work import Work
+    from ipycheckpoint.record.record import Header
+
+Mode = Literal["on", "off", "read", "refresh"]
+"""``on``: restore or run and keep. ``off``: just run. ``read``: restore, keep nothing. ``refresh``: run and keep."""
+
+MODES: tuple[Mode, ...] = ("on", "off", "read", "refresh")
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """An earlier result, loaded and verified; nothing has been touched yet."""
+
+    found: Found
+    values: Mapping[str, object]
+    explanation: Explanation
+    seconds: float
+
+    @property
+    def header(self) -> Header:
+        """What is known of the record."""
+        return self.found.header
+
+
+@dataclass(frozen=True, slots=True)
+class Miss:
+    """The work must run."""
+
+    explanation: Explanation
+    work: Work
+    """The same Work with previews and outlines, taken while its values are still what they were before the run."""
+
+
+def look_up(
+    cache: Cache,
+    work: Work,
+    mode: Mode,
+    warn: Callable[[str], None],
+    *,
+    resolve: Callable[[tuple[object, ...]], object] | None = None,
+    namespace: dict[str, object] | None = None,
+) -> Hit | Miss:
+    """Find what is kept for `work` and load it. Touches neither the namespace nor the record."""
+    began = time.perf_counter()
+    label = work.identity.label
+    if mode == "refresh":
+        return Miss(Explanation("miss", label, "you asked to run it again"), work.described())
+    found = cache.find(work.identity.key)
+    problem = _problem(found)
+    if problem is not None:
+        if isinstance(found, Spoiled):
+            warn(f"{label} runs again: {problem}")
+        return Miss(Explanation("miss", label, problem), work.described())
+    if not isinstance(found, Found):
+        described = work.described()
+        return Miss(explain_miss(cache, described), described)
+    loaded = cache.load(found, resolve=resolve, namespace=namespace)
+    if isinstance(loaded, LoadFailure):
+        warn(f"{label} runs again: {loaded}")
+        reason = f"its record of {clock(found.header.created)} could not be loaded: {loaded.exception}"
+        return Miss(Explanation("miss", label, reason), work.described())
+    return Hit(found, loaded, explain_hit(label, found.header), time.perf_counter() - began)
+
+
+def explain(cache: Cache, work: Work) -> Explanation:
+    """Why `work` would be a hit or a miss now. Loads nothing, writes nothing."""
+    found = cache.find(work.identity.key)
+    problem = _problem(found)
+    if problem is not None:
+        return Explanation("miss", work.identity.label, problem)
+    if isinstance(found, Found):
+        return explain_hit(work.identity.label, found.header)
+    return explain_miss(cache, work.described())
+
+
+def explain_hit(label: str, header: Header) -> Explanation:
+    """The explanation of a hit."""
+    return Explanation("hit", label, f"nothing that it depends on has changed since {clock(header.created)}", against=header.created)
+
+
+def explain_miss(cache: Cache, work: Work) -> Explanation:
+    """Compare `work` with the nearest earlier record of its label."""
+    label = work.identity.label
+    nearest = cache.nearest(work.identity)
+    if nearest is None:
+        return Explanation("miss", label, "nothing is kept under this label yet")
+    changes = compare(nearest.ingredients, work.identity.ingredients)
+    reason = "; ".join(change.what.partition(":")[0] for change in changes[:3]) or "its ingredients come in another order"
+    if len(changes) > 3:
+        reason += f" and {len(changes) - 3} more"
+    return Explanation("miss", label, reason, changes, nearest.created)
+
+
+def _problem(found: Found | Spoiled | None) -> str | None:
+    if isinstance(found, Spoiled):
+        return found.reason
+    if isinstance(found, Found):
+        expires = found.header.expires
+        if expires is not None and expires <= time.time():
+            return f"the record of {clock(found.header.created)} expired at {clock(expires)}"
+    return None

@@ -1,0 +1,78 @@
+"""What can go wrong, as a tree. Each exception carries its evidence as attributes.
+
+CheckpointError
+├── Unidentifiable      a value has no stable identity (a socket, a lock, a generator)
+├── CannotKeep          a value can't be written (no pickler takes it)
+├── StoreError          bytes could not be read, written or removed
+├── FormatError         bytes that are not a record, or one of a version from the future
+├── IntegrityError      bytes whose Digest is not the one that was promised
+├── Untrusted           a record that nobody we trust has signed
+└── UsageError          a bad option, tag, name or setting
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class CheckpointError(Exception):
+    """The base of every exception of ipycheckpoint."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Attributes, not positional arguments, are what the subclasses keep: pickling goes by them.
+        return _rebuild, (type(self), self.args, self.__dict__.copy())
+
+
+def _rebuild(kind: type[CheckpointError], args: tuple[Any, ...], state: dict[str, Any]) -> CheckpointError:
+    error = kind.__new__(kind, *args)
+    error.args = args
+    error.__dict__.update(state)
+    return error
+
+
+class Unidentifiable(CheckpointError):  # noqa: N818 - it reads as what it says: "the value is unidentifiable"
+    """A value has no stable identity; `path` leads to the offender inside what was asked about."""
+
+    def __init__(self, path: str, type_name: str, reason: str) -> None:
+        self.path, self.type_name, self.reason = path, type_name, reason
+        super().__init__(f"`{path}` ({type_name}) has no stable identity: {reason}")
+
+
+class CannotKeep(CheckpointError):  # noqa: N818 - "can't keep `conn`" is the message
+    """A value can't be written; `name` is the output that holds it."""
+
+    def __init__(self, name: str, type_name: str, reason: str) -> None:
+        self.name, self.type_name, self.reason = name, type_name, reason
+        super().__init__(f"can't keep `{name}` ({type_name}): {reason}")
+
+
+class StoreError(CheckpointError):
+    """Bytes at `location` could not be read, written or removed."""
+
+    def __init__(self, location: str, action: str, reason: str) -> None:
+        self.location, self.action, self.reason = location, action, reason
+        super().__init__(f"can't {action} {location}: {reason}")
+
+
+class FormatError(CheckpointError):
+    """Bytes that are no record, or one of a version that this release can't read."""
+
+
+class IntegrityError(CheckpointError):
+    """Bytes are not the ones that were kept; `what` says which, with the Digests `expected` and `found`."""
+
+    def __init__(self, what: str, expected: str, found: str) -> None:
+        self.what, self.expected, self.found = what, expected, found
+        super().__init__(f"{what} is damaged: its Digest is {found[:12]}…, not {expected[:12]}…")
+
+
+class Untrusted(CheckpointError):  # noqa: N818 - a state of the record, named as such
+    """A record that nobody we trust has signed: its header may be read, nothing in it is unpickled."""
+
+
+class UsageError(CheckpointError, ValueError):
+    """A bad option, tag, name or setting; the message names it and what is allowed."""
+
+
+class CheckpointWarning(UserWarning):
+    """Something went wrong that costs no result: it says what, where, and how the work goes on."""

@@ -1,0 +1,222 @@
+"""What a function reaches: followed through everything that is the user's, by name elsewhere.
+
+A function is a value like any other: its Shape is its code and, in order of appearance, what its code
+reaches (globals, closure cells, attributes of local modules). So the walker of `values` follows helpers of
+helpers, dicts of functions and recursion without knowing what a function is.
+"""
+
+from __future__ import annotations
+
+import builtins
+import functools
+from dataclasses import dataclass
+from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
+from typing import TYPE_CHECKING, Any
+
+from ipycheckpoint.identity import code
+from ipycheckpoint.identity.ownership import is_users
+from ipycheckpoint.identity.registry import shapes_of
+from ipycheckpoint.identity.shapes import Shape
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from ipycheckpoint.identity.code import Reference
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A thing that is known by its name alone: it is not the user's, or it isn't there at all."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """One thing that code reaches: its path as the code writes it, and what is found there."""
+
+    path: str
+    value: object
+    """`Named`, or the live object."""
+    place: tuple[int, str]
+    """The identity of the namespace that holds it, and its path in there: the same place is the same thing."""
+
+
+UNBOUND = Named("")
+"""Nothing has this name now; a run would raise NameError or bind it first."""
+
+
+def unwrap(value: object) -> object:
+    """The function behind one of our own decorators; `value` itself otherwise."""
+    while getattr(type(value), "__is_checkpoint__", False):
+        value = value.__wrapped__  # type: ignore[attr-defined]
+    return value
+
+
+def is_users_function(value: object) -> bool:
+    """Whether `value` is a Python function whose code the user may edit."""
+    return isinstance(value, FunctionType) and is_users(value.__globals__.get("__name__"))
+
+
+def is_users_class(value: object) -> bool:
+    """Whether `value` is a class that the user may edit."""
+    return isinstance(value, type) and is_users(value.__module__)
+
+
+def references(function: FunctionType, form: code.CodeForm | None = None) -> Iterator[Reached]:
+    """What the code of `function` reaches now, in order of appearance."""
+    form = form or code.of_function(function)
+    cells = dict(zip(function.__code__.co_freevars, function.__closure__ or (), strict=True))
+    namespace = function.__globals__
+    for reference in form.references:
+        cell = cells.get(reference.name) if reference.free else None
+        if cell is not None:
+            yield from resolve(reference, _contents(reference.name, cell), id(cell))
+        else:
+            yield from resolve(reference, namespace, id(namespace))
+
+
+def _contents(name: str, cell: Any) -> Mapping[str, object]:
+    try:
+        return {name: cell.cell_contents}
+    except ValueError:  # an empty cell: its variable isn't bound yet
+        return {name: UNBOUND}
+
+
+def resolve(reference: Reference, namespace: Mapping[str, object], place: int) -> Iterator[Reached]:
+    """Find what `reference` means in `namespace`: attributes are followed through modules only.
+
+    An attribute of a function is one thing more that is reached, since code may count calls or keep state there.
+    """
+    path = reference.name
+    if path in namespace:
+        value = unwrap(namespace[path])
+    elif hasattr(builtins, path):
+        value = Named(f"builtins.{path}")
+    else:
+        value = UNBOUND
+    attributes = list(reference.attributes)
+    while attributes and isinstance(value, ModuleType):
+        if not is_users(value.__name__):
+            value = Named(".".join((value.__name__, *attributes)))
+            attributes = []
+            break
+        attribute = attributes.pop(0)
+        path = f"{path}.{attribute}"
+        value = unwrap(getattr(value, attribute, UNBOUND))
+    yield Reached(path, by_name(value), (place, path))
+    if attributes and isinstance(value, FunctionType) and attributes[0] in vars(value):
+        path = f"{path}.{attributes[0]}"
+        yield Reached(path, by_name(unwrap(vars(value)[attributes[0]])), (place, path))
+
+
+def by_name(value: object) -> object:
+    """`Named` for a module, class or function that is not the user's and holds nothing of the user's."""
+    if isinstance(value, ModuleType):
+        return value if is_users(value.__name__) else Named(value.__name__)
+    if isinstance(value, type):
+        return value if is_users(value.__module__) else Named(f"{value.__module__}.{value.__qualname__}")
+    if isinstance(value, BuiltinFunctionType):
+        owner = value.__self__
+        if owner is None or isinstance(owner, ModuleType):
+            return Named(f"{value.__module__}.{value.__qualname__}")
+    if isinstance(value, FunctionType) and not value.__closure__ and not is_users_function(value):
+        return Named(_foreign_name(value))
+    return value
+
+
+def _foreign_name(function: FunctionType) -> str:
+    # `functools.wraps` copies the module and name of what it wraps; the code knows whose it is.
+    return f"{function.__globals__.get('__name__')}.{function.__code__.co_qualname}"
+
+
+class Wiring:
+    """Collects which slot of a piece of code leads where, as fields of its encoding."""
+
+    def __init__(self) -> None:
+        self.fields: list[bytes] = []
+
+    def name(self, named: Named) -> None:
+        """The slot leads to something that is known by name."""
+        self.fields.append(b"unbound" if named is UNBOUND else b"name:" + named.name.encode())
+
+    def value(self, ordinal: int) -> None:
+        """The slot leads to the value with this number."""
+        self.fields.append(b"value:%d" % ordinal)
+
+    def ignored(self) -> None:
+        """The user said that what is there doesn't count."""
+        self.fields.append(b"ignored")
+
+
+def _labelled(paths: list[str]) -> Callable[[int], str]:
+    return lambda index: f".<{paths[index]}>"
+
+
+@shapes_of("builtins.function")
+def _function(function: FunctionType) -> Shape:
+    if not is_users_function(function):
+        return _foreign_function(function)
+    form = code.of_function(function)
+    wiring = Wiring()
+    parts: list[object] = [function.__defaults__, function.__kwdefaults__]
+    paths = ["defaults", "keyword defaults"]
+    for reached in references(function, form):
+        if isinstance(reached.value, Named):
+            wiring.name(reached.value)
+        else:
+            wiring.value(len(parts))
+            parts.append(reached.value)
+            paths.append(reached.path)
+    return Shape("function", (bytes.fromhex(form.digest), *wiring.fields), parts, _labelled(paths))
+
+
+def _foreign_function(function: FunctionType) -> Shape:
+    name = _foreign_name(function).encode()
+    dispatched = getattr(function, "registry", None)
+    if name.startswith(b"functools.singledispatch.") and dispatched is not None:
+        by_type = sorted(dispatched.items(), key=lambda item: (item[0].__module__, item[0].__qualname__))
+        kinds = [kind.__qualname__ for kind, _ in by_type]
+        parts = [unwrap(part) for item in by_type for part in item]
+        return Shape("singledispatch", (), parts, lambda index: f"[{kinds[index // 2]}]")
+    cells = function.__closure__ or ()
+    names = function.__code__.co_freevars
+    held = {n: unwrap(c) for n, cell in zip(names, cells, strict=True) for c in _contents(n, cell).values()}
+    return Shape("foreign function", (name,), list(held.values()), _labelled(list(held)))
+
+
+@shapes_of("builtins.method")
+def _method(method: MethodType) -> Shape:
+    return Shape("method", (), [unwrap(method.__func__), method.__self__], lambda i: (".__func__", ".__self__")[i])
+
+
+@shapes_of("functools.partial")
+def _partial(partial: functools.partial[Any]) -> Shape:
+    parts = [unwrap(partial.func), partial.args, partial.keywords]
+    return Shape("partial", (), parts, lambda i: (".func", ".args", ".keywords")[i])
+
+
+@shapes_of("functools.partialmethod")
+def _partialmethod(partial: functools.partialmethod[Any]) -> Shape:
+    parts = [unwrap(partial.func), partial.args, partial.keywords]
+    return Shape("partialmethod", (), parts, lambda i: (".func", ".args", ".keywords")[i])
+
+
+@shapes_of("functools._lru_cache_wrapper")
+def _lru_cache(wrapper: Any) -> Shape:
+    # What is cached in there follows from the function, and counts for nothing.
+    return Shape("lru_cache", (), [unwrap(wrapper.__wrapped__)], lambda _: ".__wrapped__")
+
+
+@shapes_of("builtins.module")
+def _module(module: ModuleType) -> Shape:
+    if not is_users(module.__name__):
+        return Shape("module", (module.__name__.encode(),))
+    names = sorted(name for name in vars(module) if not (name.startswith("__") and name.endswith("__")))
+    parts = [by_name(unwrap(vars(module)[name])) for name in names]
+    return Shape("local module", tuple(n.encode() for n in names), parts, lambda index: f".{names[index]}")
+
+
+@shapes_of(f"{Named.__module__}.{Named.__qualname__}")
+def _named(named: Named) -> Shape:
+    return Shape("name", (named.name.encode(),))

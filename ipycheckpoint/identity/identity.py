@@ -1,0 +1,64 @@
+"""The Identity of one run: its Ingredients in order. Its Digest is the Key."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Literal, NamedTuple, NewType
+
+from ipycheckpoint.digest import Digest, Hasher
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Key = NewType("Key", str)
+"""The Digest of an Identity: 64 hexadecimal characters."""
+
+Kind = Literal["cell", "call", "savepoint"]
+
+IngredientKind = Literal["code", "function", "class", "module", "global", "argument", "input", "tag", "file", "package"]
+
+SCHEME = "1"
+"""The version of everything that makes a Key. A change of it makes every earlier result a miss."""
+
+
+class Part(NamedTuple):
+    """A place inside an Ingredient, such as a column or the item of a dict: for the explanation only."""
+
+    digest: Digest
+    preview: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ingredient:
+    """One thing that the result depends on.
+
+    Only `kind` and `digest` make the Key: a renamed global with the same value is the same Ingredient.
+    """
+
+    kind: IngredientKind
+    name: str
+    digest: Digest
+    preview: str = ""
+    source: str | None = None
+    """The text of a function, class or cell."""
+    parts: Mapping[str, Part] = field(default_factory=dict)
+    """Digests of what is inside, by path (``['age']``, ``.weights``), as far as that is worth keeping."""
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What one run is: two Identities that are equal by Key give the same result."""
+
+    kind: Kind
+    label: str
+    """What the user calls it. Not in the Key."""
+    ingredients: tuple[Ingredient, ...]
+
+    @cached_property
+    def key(self) -> Key:
+        """The Digest of the Ingredients in order."""
+        hasher = Hasher("identity").field(SCHEME.encode()).field(self.kind.encode())
+        for ingredient in self.ingredients:
+            hasher.field(ingredient.kind.encode()).field(bytes.fromhex(ingredient.digest))
+        return Key(hasher.hexdigest())

@@ -1,0 +1,1 @@
+"""The Shapes of the types that we know, one family to a module. Importing a module registers its family."""

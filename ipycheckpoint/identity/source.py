@@ -1,0 +1,200 @@
+"""The source of live code: the text that is proved to compile to the very code object that runs.
+
+A file may have been edited since it was imported, and a name may have been defined twice. So a piece of source is taken
+for that of a function only when what Python compiles from it equals the live code in everything but its place.
+"""
+
+from __future__ import annotations
+import __future__
+
+import ast
+import linecache
+import textwrap
+import warnings
+from collections import defaultdict
+from functools import lru_cache
+from types import CodeType, FunctionType
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ipycheckpoint.identity.scopes import Scopes
+from ipycheckpoint.identity.syntax import Function
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+_FUTURES = 0
+for _name in __future__.all_feature_names:
+    _FUTURES |= getattr(__future__, _name).compiler_flag
+
+_FILES_KEPT = 256
+
+
+class Located(NamedTuple):
+    """The node of a live function in the tree of its whole file or cell."""
+
+    node: Function
+    scopes: Scopes
+    text: str
+    """Its own lines, dedented, with its decorators."""
+
+
+class _Candidate(NamedTuple):
+    code: CodeType
+    node: Function
+
+
+class _File(NamedTuple):
+    lines: list[str]
+    scopes: Scopes
+    candidates: Mapping[str, list[_Candidate]]
+    """Compiled functions by qualified name."""
+
+
+def locate(code: CodeType, module_globals: dict[str, Any] | None = None) -> Located | None:
+    """Find the source of `code`; None when there is none or it isn't the one that runs.
+
+    `module_globals` lead to the loader of a module that lives in no plain file, such as a zip archive.
+    """
+    name = code.co_filename
+    if module_globals is not None:
+        linecache.lazycache(name, module_globals)
+    known = linecache.getlines(name, module_globals)
+    located = _search(code, "".join(known)) if known else None
+    if located is None:
+        # What was read before may be older than the import of this code.
+        linecache.checkcache(name)
+        fresh = linecache.getlines(name, module_globals)
+        if fresh and fresh != known:
+            located = _search(code, "".join(fresh))
+    return located
+
+
+def source_of(function: FunctionType) -> str | None:
+    """The dedented text of a live function with its decorators; None where it can't be known for sure."""
+    located = locate(function.__code__, function.__globals__)
+    return located.text if located is not None else None
+
+
+def text_of(node: ast.stmt | ast.Lambda, lines: list[str]) -> str:
+    """The lines of a function or class, with its decorators, dedented."""
+    return textwrap.dedent("".join(lines[_first_line(node) - 1 : node.end_lineno])).rstrip("\n")
+
+
+def _search(code: CodeType, text: str) -> Located | None:
+    file = _read(code.co_filename, text, code.co_flags & _FUTURES)
+    if file is None:
+        return None
+    matching = [c for c in file.candidates.get(code.co_qualname, ()) if same_code(c.code, code)]
+    if not matching:
+        return None
+    columns = list(code.co_positions())
+    first = code.co_firstlineno
+
+    def distance(candidate: _Candidate) -> tuple[int, bool]:
+        return abs(candidate.code.co_firstlineno - first), list(candidate.code.co_positions()) != columns
+
+    node = min(matching, key=distance).node
+    return Located(node, file.scopes, text_of(node, file.lines))
+
+
+@lru_cache(maxsize=_FILES_KEPT)
+def _read(name: str, text: str, flags: int) -> _File | None:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the import or the cell has shown them
+            tree = ast.parse(text, name)
+            compiled = _compile(tree, name, flags)
+            return _File(text.splitlines(keepends=True), Scopes(tree), _pair(tree, compiled))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+
+
+def _compile(tree: ast.Module, name: str, flags: int) -> CodeType:
+    compiled: CodeType
+    try:
+        compiled = compile(tree, name, "exec", flags, dont_inherit=True)
+    except SyntaxError:
+        compiled = compile(tree, name, "exec", flags | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
+    return compiled
+
+
+def _pair(tree: ast.Module, compiled: CodeType) -> Mapping[str, list[_Candidate]]:
+    """Every function that was compiled from `tree`, with the node that it came from."""
+    nodes: dict[tuple[str, int], list[Function]] = defaultdict(list)
+    for node in ast.walk(tree):
+        if isinstance(node, Function):
+            name = "<lambda>" if isinstance(node, ast.Lambda) else node.name
+            nodes[name, _first_line(node)].append(node)
+    found: dict[str, list[_Candidate]] = defaultdict(list)
+    for code in _all_codes(compiled):
+        origin = _node_of(code, nodes.get((code.co_name, code.co_firstlineno), []))
+        if origin is not None:
+            found[code.co_qualname].append(_Candidate(code, origin))
+    return found
+
+
+def _node_of(code: CodeType, nodes: list[Function]) -> Function | None:
+    if len(nodes) < 2:
+        return nodes[0] if nodes else None
+    # Several on one line: the innermost that holds all that was compiled into the code.
+    places = [(line, column) for line, _, column, _ in code.co_positions() if line and column]
+    holding = [node for node in nodes if places and all(_holds(node, *place) for place in places)]
+    return max(holding, key=lambda node: (node.lineno, node.col_offset), default=None)
+
+
+def _holds(node: Function, line: int, column: int) -> bool:
+    assert node.end_lineno is not None
+    assert node.end_col_offset is not None
+    return (node.lineno, node.col_offset) <= (line, column) < (node.end_lineno, node.end_col_offset)
+
+
+def _first_line(node: Any) -> int:
+    decorators: list[ast.expr] = getattr(node, "decorator_list", [])
+    line: int = node.lineno
+    return min([line, *(decorator.lineno for decorator in decorators)])
+
+
+def _all_codes(code: CodeType) -> Iterator[CodeType]:
+    pending = [code]
+    while pending:
+        current = pending.pop()
+        yield current
+        pending.extend(const for const in current.co_consts if isinstance(const, CodeType))
+
+
+def same_code(one: CodeType, other: CodeType) -> bool:
+    """Whether two code objects do the same in every respect but where their text stands.
+
+    >>> first, second = (compile(text, "", "exec") for text in ("x = 1", "x  =  (1)"))
+    >>> same_code(first, second), same_code(first, compile("x = True", "", "exec"))
+    (True, False)
+    """
+    return all(getattr(one, name) == getattr(other, name) for name in _COUNTS) and _same_constants(
+        _constants(one), _constants(other)
+    )
+
+
+_COUNTS = (
+    "co_name", "co_code", "co_names", "co_varnames", "co_freevars", "co_cellvars", "co_flags", "co_argcount",
+    "co_posonlyargcount", "co_kwonlyargcount", "co_exceptiontable",
+)  # fmt: skip
+
+
+def _constants(code: CodeType) -> tuple[Any, ...]:
+    # 3.13 writes the line of a class into its body.
+    first = [const for const in code.co_consts if not isinstance(const, int) or const != code.co_firstlineno]
+    return tuple(first) if "__firstlineno__" in code.co_names else code.co_consts
+
+
+def _same_constants(one: Any, other: Any) -> bool:
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, CodeType):
+        return same_code(one, other)
+    if isinstance(one, tuple):
+        return len(one) == len(other) and all(map(_same_constants, one, other))
+    if isinstance(one, frozenset):
+        return len(one) == len(other) and {(type(i), repr(i)) for i in one} == {(type(i), repr(i)) for i in other}
+    if isinstance(one, slice):
+        return _same_constants((one.start, one.stop, one.step), (other.start, other.stop, other.step))
+    return repr(one) == repr(other)

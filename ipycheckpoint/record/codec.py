@@ -1,0 +1,189 @@
+"""Values to bytes and back: pickle protocol 5 with out-of-band buffers, in sections.
+
+Outputs that share objects or memory make one section, so that after loading they share them again. All
+others have a section each, and can be loaded alone.
+
+A stream is several pickles one after the other with a common memo: the names, then the value of each.
+"""
+
+from __future__ import annotations
+
+import io
+import pickle
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ipycheckpoint.errors import CannotKeep
+from ipycheckpoint.record import rebuild
+from ipycheckpoint.record.arrays import Arrays, Span, span_at, spans_of
+from ipycheckpoint.record.pickling import Reducer, Unpickler, new_pickler
+from ipycheckpoint.record.references import References
+from ipycheckpoint.record.refusals import Refused, culprit
+from ipycheckpoint.record.sharing import groups, identities
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+PICKLE, DILL = "pickle5", "dill"
+
+_UNWRITABLE = (TypeError, pickle.PicklingError, AttributeError, ValueError, NotImplementedError)
+# What the C pickler, or a `__reduce__`, raises over a value that another pickler may take.
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One stream with the values of `names`, and its out-of-band buffers in order."""
+
+    names: tuple[str, ...]
+    stream: bytes
+    buffers: tuple[memoryview, ...]
+    """Flat views of the live values' own memory, to be written before these change."""
+    codec: str = PICKLE
+
+
+@dataclass(frozen=True, slots=True)
+class _Rules:
+    links: Mapping[int, tuple[object, ...]] | None
+    by_value: Callable[[object], bool] | None
+    namespace: Mapping[str, object] | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    section: Section
+    arrays: Arrays
+    pickler: Any
+    references: References
+
+
+def encode(
+    values: Mapping[str, object],
+    *,
+    links: Mapping[int, tuple[object, ...]] | None = None,
+    by_value: Callable[[object], bool] | None = None,
+    namespace: Mapping[str, object] | None = None,
+) -> list[Section]:
+    """Write `values` as sections, in the order of their first names. No value is changed by it.
+
+    `links` gives the path, by id, of each object that is there already and only referred to: `decode`
+    asks for it again. It isn't applied to the values themselves, only inside them. `by_value` says which
+    functions and classes of ``__main__`` the reader will not find there (all, when it is None);
+    `namespace` is where these live, if not in ``__main__``.
+
+    Raises CannotKeep with the name of the value and the path to the part that can't be written.
+
+    >>> [section.names for section in encode({"a": [1], "b": [2]})]
+    [('a',), ('b',)]
+    >>> shared = [1]
+    >>> [section.names for section in encode({"a": shared, "b": {"key": shared}})]
+    [('a', 'b')]
+    """
+    rules = _Rules(links, by_value, namespace)
+    drafts = [_write({name: value}, rules) for name, value in values.items()]
+    spans = spans_of(reach for draft in drafts for reach in draft.arrays.reached)
+    touched = [{span for reach in draft.arrays.reached if (span := span_at(spans, reach))} for draft in drafts]
+    names = list(values)
+    sections = []
+    for group in _groups(drafts, touched):
+        shared = sorted(set().union(*(touched[index] for index in group)), key=lambda span: span.low)
+        if len(group) == 1 and not shared:
+            sections.append(drafts[group[0]].section)
+        else:
+            together = {names[index]: values[names[index]] for index in group}
+            sections.append(_write(together, rules, shared).section)
+    return sections
+
+
+def _groups(drafts: Sequence[_Draft], touched: Sequence[set[Span]]) -> list[list[int]]:
+    if len(drafts) < 2:
+        return [[index] for index in range(len(drafts))]
+    marks = (identities(draft.pickler.memo, draft.references) for draft in drafts)
+    return groups([ids | {span.key for span in spans} for ids, spans in zip(marks, touched, strict=True)])
+
+
+def decode(
+    stream: bytes | memoryview,
+    buffers: Sequence[memoryview] = (),
+    *,
+    resolve: Callable[[tuple[object, ...]], object] | None = None,
+    namespace: dict[str, Any] | None = None,
+) -> dict[str, object]:
+    """The values of one section by name. **Runs what the stream says**: only for bytes that are trusted.
+
+    The values live on the memory of `buffers`, which nobody else may hold. `resolve` gives the live
+    object at a path of `links`; functions and classes of ``__main__`` live in `namespace`, if given.
+    Raises whatever loading raises.
+
+    >>> [section] = encode({"answer": 42})
+    >>> decode(section.stream, section.buffers)
+    {'answer': 42}
+    """
+    with rebuild.into(namespace):
+        unpickler = Unpickler(io.BytesIO(stream), buffers, resolve)
+        names = unpickler.load()
+        return {name: unpickler.load() for name in names}
+
+
+def _write(values: Mapping[str, object], rules: _Rules, spans: Sequence[Span] = ()) -> _Draft:
+    try:
+        return _draft(values, rules, spans, PICKLE)
+    except _UNWRITABLE as problem:
+        first = problem
+    except Exception as problem:  # a Refused, or whatever a `__reduce__` raises
+        raise _explain(values, rules, problem) from problem
+    try:
+        return _draft(values, rules, spans, DILL)
+    except Exception:  # noqa: BLE001 - whatever dill ran into, the first problem is the one to tell of
+        raise _explain(values, rules, first) from first
+
+
+def _draft(values: Mapping[str, object], rules: _Rules, spans: Sequence[Span], codec: str) -> _Draft:
+    references = References(rules.by_value, rules.namespace)
+    arrays = Arrays(spans)
+    buffers: list[pickle.PickleBuffer] = []
+    file = io.BytesIO()
+    pickler = new_pickler(file, Reducer(references, arrays), buffers.append, rules.links, dill=codec == DILL)
+    pickler.dump(tuple(values))
+    for value in values.values():
+        pickler.root = id(value)
+        pickler.dump(value)
+    views = tuple(buffer.raw() for buffer in buffers)
+    return _Draft(Section(tuple(values), file.getvalue(), views, codec), arrays, pickler, references)
+
+
+def _explain(values: Mapping[str, object], rules: _Rules, problem: Exception) -> CannotKeep:
+    def attempt(value: object) -> Exception | None:
+        problem: Exception | None = None
+        for codec in (PICKLE, DILL):
+            try:
+                _draft({"": value}, rules, (), codec)
+            except Refused as refused:
+                return refused
+            except Exception as found:  # noqa: BLE001 - a `__reduce__` may raise anything
+                problem = problem or found
+            else:
+                return None
+        return problem
+
+    for name, value in values.items():
+        if attempt(value) is not None:
+            path, part, found = culprit(name, value, attempt)
+            reason = f"it is {found.reason}" if isinstance(found, Refused) else _words(found)
+            if path != name:
+                reason = f"`{path}` ({_type_name(part)}): {reason}"
+            return CannotKeep(name, _type_name(value), reason)
+    name, value = next(iter(values.items()))
+    return CannotKeep(name, _type_name(value), _words(problem))
+
+
+def _words(problem: Exception) -> str:
+    if isinstance(problem, RecursionError):
+        return "it is nested too deeply to be written"
+    return str(problem) or type(problem).__name__
+
+
+def _type_name(value: object) -> str:
+    kind = type(value)
+    return (
+        kind.__qualname__ if kind.__module__ in ("builtins", "__main__") else f"{kind.__module__}.{kind.__qualname__}"
+    )

@@ -1,0 +1,51 @@
+"""What became of a run, as a value: `Computed`, `Restored` or `Refused`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ipycheckpoint.errors import CheckpointError
+    from ipycheckpoint.identity.explain import Explanation
+    from ipycheckpoint.record.record import Header
+
+
+@dataclass(frozen=True, slots=True)
+class Computed:
+    """The code ran, and what it left is kept (or, in mode ``read``, is not)."""
+
+    value: object
+    explanation: Explanation
+    seconds: float
+    kept: Header | None = None
+    keeping_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """The code did not run: an earlier result took its place."""
+
+    value: object
+    explanation: Explanation
+    header: Header
+    seconds: float
+    """How long it took to look up and load."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The code ran, and its result can't be kept; `problem` names what is in the way and the way out."""
+
+    value: object
+    explanation: Explanation
+    seconds: float
+    problem: CheckpointError
+
+    @property
+    def reason(self) -> str:
+        """The problem in words."""
+        return str(self.problem)
+
+
+Outcome = Computed | Restored | Refused

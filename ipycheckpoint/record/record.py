@@ -1,0 +1,93 @@
+"""The Record: an immutable, self-describing thing. This module is its header.
+
+A record is one line of JSON, a newline, and then the payload. ``json.loads(file.readline())``
+reads the header, whoever wrote the file. Numbers called `offset` count bytes from the start of
+the payload, which begins at the first multiple of 64 bytes after the newline; each section and
+buffer begins at a multiple of 64, too. A buffer without an offset is a Blob of the Store.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ipycheckpoint.digest import Digest
+    from ipycheckpoint.identity.identity import Ingredient, Key, Kind
+
+ALIGNMENT = 64
+"""Bytes: sections and buffers begin at multiples of it, so that arrays can be mapped in place."""
+
+Role = Literal["result", "bound", "changed", "deleted", "linked", "import", "shown", "data"]
+"""What an output is to its run: a function's `result`; a name that a cell `bound`, `changed` in place,
+`deleted`, `linked` to a live object, or bound by `import`; the value a cell has `shown`; a savepoint's `data`."""
+
+
+@dataclass(frozen=True, slots=True)
+class BufferRef:
+    """One large buffer of a section: inside the record at `offset`, or the Blob with this Digest."""
+
+    digest: Digest
+    nbytes: int
+    offset: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SectionRef:
+    """One stream with the outputs that share objects, and its buffers in order.
+
+    A stream is several pickles with a common memo: the names, then the value of each. `codec` says who wrote
+    it, ``pickle5`` or ``dill``; the same reader loads both.
+    """
+
+    codec: str
+    digest: Digest
+    nbytes: int
+    offset: int
+    buffers: tuple[BufferRef, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """One thing that a run left behind."""
+
+    name: str
+    role: Role
+    type: str = ""
+    nbytes: int = 0
+    preview: str = ""
+    section: int | None = None
+    """Which section holds it; None where nothing needs to be unpickled (deleted, linked, import)."""
+    target: str | None = None
+    """For `linked`: the path of the live object. For `import`: the statement."""
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """All that is known of a Record without unpickling anything."""
+
+    kind: Kind
+    label: str
+    key: Key
+    created: float
+    """Seconds since the epoch."""
+    seconds: float
+    """How long the run took."""
+    ingredients: tuple[Ingredient, ...]
+    outputs: tuple[Output, ...]
+    sections: tuple[SectionRef, ...]
+    environment: Digest
+    """The Blob that holds the Environment, as JSON."""
+    tags: tuple[tuple[str, str], ...] = ()
+    expires: float | None = None
+    """Seconds since the epoch, after which the record is no hit any more."""
+    trace: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    """What the user should know of this result, such as "drew from an unseeded generator"."""
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of payload, Blobs included."""
+        return sum(s.nbytes + sum(b.nbytes for b in s.buffers) for s in self.sections)

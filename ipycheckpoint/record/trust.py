@@ -1,0 +1,147 @@
+"""Whose records may be unpickled: those signed with a secret that only this user, or a team, has."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import secrets
+import sys
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+SCHEME = "hmac-sha256"
+_NBYTES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """Who vouches for a header, and the proof."""
+
+    scheme: str
+    signer: str
+    """A short name of the secret, which tells nothing about it."""
+    value: str
+    """Hexadecimal."""
+
+
+def secret_path(environ: Mapping[str, str] = os.environ) -> Path:
+    """Where the secret of this user is kept: ``ipycheckpoint/secret`` in Jupyter's data directory.
+
+    >>> secret_path({"JUPYTER_DATA_DIR": "/data"}).as_posix()
+    '/data/ipycheckpoint/secret'
+    >>> secret_path({"IPYCHECKPOINT_SECRET_FILE": "/team/secret"}).as_posix()
+    '/team/secret'
+    """
+    if own := environ.get("IPYCHECKPOINT_SECRET_FILE"):
+        return Path(own)
+    return _jupyter_data(environ) / "ipycheckpoint" / "secret"
+
+
+def _jupyter_data(environ: Mapping[str, str]) -> Path:
+    # As jupyter_core has it, which would take long to import.
+    if directory := environ.get("JUPYTER_DATA_DIR"):
+        return Path(directory)
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Jupyter"
+    if sys.platform == "win32":
+        roaming = environ.get("APPDATA")
+        return Path(roaming) / "jupyter" if roaming else Path.home() / ".jupyter" / "data"
+    shared = environ.get("XDG_DATA_HOME")
+    return (Path(shared) if shared else Path.home() / ".local" / "share") / "jupyter"
+
+
+class Keyring:
+    """The secret that this user signs with, and those of others whose records are accepted, too.
+
+    The secret is read when it is first needed, and made when the first header is signed.
+
+    >>> ring = Keyring(secret=b"s" * 32)
+    >>> ring.verify(b"header", ring.sign(b"header")), ring.verify(b"other", ring.sign(b"header"))
+    (True, False)
+    """
+
+    def __init__(
+        self, path: Path | None = None, *, secret: bytes | None = None, accepted: Sequence[bytes] = ()
+    ) -> None:
+        self._path = path
+        self._secret = secret
+        self._accepted = tuple(accepted)
+
+    @property
+    def path(self) -> Path:
+        """Where the secret is, or will be."""
+        return secret_path() if self._path is None else self._path
+
+    def sign(self, header: bytes) -> Signature:
+        """The signature of the bytes of a header. Makes the secret if there is none yet."""
+        if self._secret is None:
+            self._secret = self._read() or self._create()
+        return _sign(self._secret, header)
+
+    def verify(self, header: bytes, signature: Signature | None) -> bool:
+        """Whether someone we accept has signed `header`. Writes nothing."""
+        if signature is None or signature.scheme != SCHEME:
+            return False
+        if self._secret is None:
+            self._secret = self._read()
+        own = () if self._secret is None else (self._secret,)
+        value = signature.value.encode("utf-8", "replace")
+        return any(
+            hmac.compare_digest(_sign(secret, header).value.encode(), value) for secret in (*own, *self._accepted)
+        )
+
+    def _read(self) -> bytes | None:
+        try:
+            secret = self.path.read_bytes()
+        except (OSError, RuntimeError):  # RuntimeError: there is no home directory
+            return None
+        return secret if len(secret) >= _NBYTES else None
+
+    def _create(self) -> bytes:
+        secret = secrets.token_bytes(_NBYTES)
+        try:
+            return _put_once(self.path, secret)
+        except (OSError, RuntimeError) as problem:
+            warnings.warn(
+                f"what is kept now will not be trusted by another process: can't write the secret that "
+                f"signs it ({problem}); set IPYCHECKPOINT_SECRET_FILE to a file that can be written",
+                stacklevel=3,
+            )
+            return secret
+
+
+def _put_once(path: Path, secret: bytes) -> bytes:
+    # Whole or not at all, and the first one stays: a hard link fails where there is a file already.
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(secret)
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            os.link(temporary, path)
+        except FileExistsError:
+            there = path.read_bytes()
+            if len(there) >= _NBYTES:
+                return there
+            temporary.replace(path)  # a damaged one: nothing that it signed can be verified any more
+        except OSError:
+            if path.exists():
+                return path.read_bytes()
+            temporary.replace(path)  # no hard links on this file system
+    finally:
+        temporary.unlink(missing_ok=True)
+    return secret
+
+
+def _sign(secret: bytes, header: bytes) -> Signature:
+    signer = hashlib.sha256(b"ipycheckpoint signer" + secret).hexdigest()[:12]
+    return Signature(SCHEME, signer, hmac.new(secret, header, "sha256").hexdigest())

@@ -1,0 +1,305 @@
+"""One SQLite file that threads, processes and forks share, and that may be lost at any time.
+
+- *Queries write nothing.* While somebody writes, the file is in write-ahead mode, where readers and the writer don't
+  wait for each other. Whoever closes it last turns it back into a plain file, which can be read with no file beside it
+  being made, in a read-only folder, too.
+- *Threads* take turns on one connection: a turn is some microseconds.
+- *Forks*: SQLite's own state must not be carried into a child, so the connection is closed before each fork, and both
+  sides open it again when they need it.
+- *A file that was deleted* under an open connection is noticed before each use.
+- *A damaged file* is moved aside, and the next one gets another name (``small-1.sqlite``): SQLite keeps files of shared
+  memory beside it by name, and a process that still has the damaged one open would share them with the new one.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import re
+import sqlite3
+import threading
+import time
+import warnings
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import quote
+from weakref import WeakSet
+
+from ipycheckpoint.errors import CheckpointWarning
+from ipycheckpoint.store.folder import make_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+T = TypeVar("T")
+
+_DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+
+# In this order, until one can read. A writer was killed: the first may be refused what the second may do, which is to
+# roll its journal back. In a read-only folder both may be refused, and the last asks for no lock and no other file.
+_READING = ("mode=ro", "mode=rw", "immutable=1")
+
+
+class WrongVersion(sqlite3.DatabaseError):
+    """The file is of another version of its schema."""
+
+
+class Database:
+    """The SQLite file `stem` + ``.sqlite`` in `folder`, with the tables of `schema`; both are made by the first change.
+
+    `version` is a positive number that changes with `schema`. A file of another version is left as it is, and
+    `WrongVersion` raised; one that is `disposable` counts as empty, and is made anew by the first change.
+    Without a `folder` it lives in memory. Methods raise `sqlite3.Error` or `OSError`.
+    """
+
+    def __init__(
+        self,
+        folder: Path | None,
+        stem: str,
+        schema: Sequence[str],
+        version: int,
+        *,
+        wait_seconds: float = 5.0,
+        durable: bool = False,
+        disposable: bool = False,
+    ) -> None:
+        self._folder, self._stem, self._schema, self._version = folder, stem, schema, version
+        self._wait_seconds, self._durable, self._disposable = wait_seconds, durable, disposable
+        self.lock = threading.RLock()
+        """Held during each use, and at a fork: what belongs to the file may be guarded by it, too."""
+        self._connection: sqlite3.Connection | None = None
+        self._writable = False
+        self._path = "" if folder is None else str(folder / f"{stem}.sqlite")
+        self._seen: tuple[int, ...] | None = None
+        self._frozen = False
+        _databases.add(self)
+
+    def rows(self, query: str, values: Sequence[Any] = ()) -> list[Any]:
+        """The rows that `query` gives; none when there is no file. Writes nothing."""
+
+        def ask() -> list[Any]:
+            connection = self._reader()
+            return [] if connection is None else connection.execute(query, values).fetchall()
+
+        return self._attempt(ask)
+
+    def execute(self, statement: str, values: Sequence[Any] = ()) -> int:
+        """Run one `statement` that changes something, all or nothing; how many rows it changed."""
+        return self._attempt(lambda: self._writer().execute(statement, values).rowcount)
+
+    def change(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """What `work` returns, run with nobody else writing: all that it changed is kept, or nothing if it raises."""
+
+        def run() -> T:
+            connection = self._writer()
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+                result = work(connection)
+                connection.execute("COMMIT")
+            except BaseException:
+                connection.rollback()
+                raise
+            return result
+
+        return self._attempt(run)
+
+    def close(self) -> None:
+        """Close the file; the next use opens it again."""
+        with self.lock:
+            self._close()
+
+    def __del__(self) -> None:
+        if hasattr(self, "_seen"):
+            self.close()
+
+    def _attempt(self, work: Callable[[], T]) -> T:
+        with self.lock:
+            try:
+                return work()
+            except sqlite3.DatabaseError as error:
+                if self._folder is None or not _is_damage(error):
+                    raise
+                self._move_aside(error)
+            return work()
+
+    def _reader(self) -> sqlite3.Connection | None:
+        """The connection, which may read; None when there is nothing to read."""
+        if self._folder is None:
+            return self._writer()
+        if self._connection is None or self._seen != _identity(self._path, frozen=self._frozen):
+            self._close()
+            self._open_to_read(self._folder)
+        return self._connection
+
+    def _writer(self) -> sqlite3.Connection:
+        """The connection, which may write."""
+        if self._connection is not None and self._writable:
+            if self._folder is None or self._seen == _identity(self._path):
+                return self._connection
+        self._close()
+        if self._folder is None:
+            connection = self._prepared(self._connect("file::memory:"))
+        else:
+            make_folder(self._folder)
+            self._path = self._locate(self._folder) or self._path
+            connection = self._prepared(self._connect(f"file:{quote(self._path)}?mode=rwc"))
+            self._frozen = False
+            self._seen = _identity(self._path)
+        self._connection, self._writable = connection, True
+        return connection
+
+    def _open_to_read(self, folder: Path) -> None:
+        path = self._locate(folder)
+        if path is None:
+            return
+        for option in _READING:
+            self._frozen = option.startswith("immutable")
+            self._seen = _identity(path, frozen=self._frozen)
+            connection = self._connect(f"file:{quote(path)}?{option}")
+            try:
+                (version,) = connection.execute("PRAGMA user_version").fetchone()
+            except sqlite3.OperationalError:
+                connection.close()
+                if self._frozen:
+                    raise
+                continue
+            except BaseException:
+                connection.close()
+                raise
+            if version == self._version:
+                self._connection, self._writable = connection, False
+                return
+            connection.close()
+            if version and not self._disposable:
+                raise WrongVersion(f"{path} is of version {version}, not {self._version}")
+            return
+
+    def _connect(self, uri: str) -> sqlite3.Connection:
+        return sqlite3.connect(uri, uri=True, timeout=self._wait_seconds, isolation_level=None, check_same_thread=False)
+
+    def _prepared(self, connection: sqlite3.Connection) -> sqlite3.Connection:
+        """`connection`, ready to write to."""
+        try:
+            if self._folder is not None:
+                _write_ahead(connection)
+                # NORMAL: a crash of the machine may lose the last changes, but never damages the file; a crash of
+                # the process loses nothing. FULL waits for the disk at each change.
+                connection.execute(f"PRAGMA synchronous={'FULL' if self._durable else 'NORMAL'}")
+            self._check_version(connection)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _check_version(self, connection: sqlite3.Connection) -> None:
+        if connection.execute("PRAGMA user_version").fetchone() == (self._version,):
+            return
+        connection.execute("BEGIN IMMEDIATE")
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        if version not in {0, self._version}:
+            if not self._disposable:
+                raise WrongVersion(f"{self._path} is of version {version}, not {self._version}")
+            for (table,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+                connection.execute(f'DROP TABLE "{table}"')
+        if version != self._version:
+            for statement in self._schema:
+                connection.execute(statement)
+            connection.execute(f"PRAGMA user_version={self._version}")
+        connection.execute("COMMIT")
+
+    def _close(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is None:
+            return
+        try:
+            if self._writable and self._folder is not None and self._seen == _identity(self._path):
+                # Back to a plain file, at once or not at all: others may have it open.
+                connection.execute("PRAGMA busy_timeout=0")
+                connection.execute("PRAGMA journal_mode=DELETE")
+        except (sqlite3.Error, OSError):
+            pass
+        finally:
+            connection.close()
+            self._writable = False
+
+    def _locate(self, folder: Path) -> str | None:
+        """The path of the newest file, unless it was moved aside; `self._path` is where one belongs."""
+        pattern = re.compile(re.escape(self._stem) + r"(?:-(\d+))?\.sqlite(\.damaged)?\Z")
+        try:
+            names = os.listdir(folder)  # noqa: PTH208 - only names, on every opening
+        except FileNotFoundError:
+            names = []
+        found = {(int(m[1] or 0) + bool(m[2]), not m[2]) for name in names if (m := pattern.match(name))}
+        number, there = max(found, default=(0, False))
+        self._path = str(folder / (f"{self._stem}-{number}.sqlite" if number else f"{self._stem}.sqlite"))
+        return self._path if there else None
+
+    def _move_aside(self, error: sqlite3.Error) -> None:
+        path = self._path
+        self._close()
+        try:
+            os.rename(path, f"{path}.damaged")  # noqa: PTH104 - a string already
+        except FileNotFoundError:
+            return  # another process did it
+        warnings.warn(
+            f"{path} is damaged ({error}): it is now {path}.damaged, and a new one takes its place",
+            CheckpointWarning,
+            stacklevel=2,
+        )
+
+
+def _is_damage(error: sqlite3.Error) -> bool:
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGE
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    for _ in range(20):
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF != sqlite3.SQLITE_BUSY:
+                raise
+            time.sleep(0.005)  # somebody reads at this moment, which SQLite doesn't wait for here
+        else:
+            return  # in the old mode, slower, where the file system has no shared memory
+
+
+def _identity(path: str, *, frozen: bool = False) -> tuple[int, ...] | None:
+    """Which file it is; with `frozen`, also in which state. None when there is none."""
+    try:
+        status = os.stat(path)
+    except FileNotFoundError:
+        return None
+    if frozen:
+        return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+    return status.st_dev, status.st_ino
+
+
+_databases: WeakSet[Database] = WeakSet()
+_forking = threading.RLock()
+_held: list[Database] = []  # by the one who forks
+
+
+def _before_fork() -> None:
+    _forking.acquire()
+    for database in list(_databases):
+        database.lock.acquire()
+        _held.append(database)
+        if database._folder is not None:
+            database._close()
+
+
+def _after_fork() -> None:
+    while _held:
+        _held.pop().lock.release()
+    _forking.release()
+
+
+def _close_all() -> None:
+    for database in list(_databases):
+        database.close()
+
+
+atexit.register(_close_all)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork)

@@ -1,0 +1,373 @@
+"""``@checkpoint``: a function that is never run twice for the same inputs."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import inspect
+import sys
+import warnings
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, Literal, ParamSpec, TypeVar, overload
+
+from ipycheckpoint import workspace
+from ipycheckpoint.engine.call import Terms, run_call, run_call_async
+from ipycheckpoint.engine.lookup import explain
+from ipycheckpoint.engine.sources import pinned, watched
+from ipycheckpoint.errors import CheckpointError, CheckpointWarning, Unidentifiable, UsageError
+from ipycheckpoint.identity.calls import identify_call, unfold
+from ipycheckpoint.identity.explain import Explanation
+from ipycheckpoint.identity.work import tag_ingredients
+from ipycheckpoint.record.outcome import Refused
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable, Iterable, Mapping
+
+    from ipycheckpoint.cache.cache import Cache
+    from ipycheckpoint.engine.lookup import Mode
+    from ipycheckpoint.identity.identity import Identity, Key
+    from ipycheckpoint.identity.work import Fingerprints, Work
+    from ipycheckpoint.record.outcome import Outcome
+    from ipycheckpoint.record.record import Header
+
+P = ParamSpec("P")
+R = TypeVar("R")
+S = TypeVar("S")
+Q = ParamSpec("Q")
+
+OnError = Literal["warn", "raise", "ignore"]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What ``@checkpoint(...)`` was told."""
+
+    name: str | None = None
+    tags: tuple[tuple[str, str], ...] = ()
+    store: str | os.PathLike[str] | Cache | None = None
+    ignore: frozenset[str] = frozenset()
+    fingerprints: Fingerprints = field(default_factory=dict)
+    pin: tuple[str, ...] = ()
+    watch: tuple[str | os.PathLike[str], ...] = ()
+    expires_seconds: float | None = None
+    on_error: OnError = "warn"
+    mode: Mode | None = None
+
+
+class CheckpointedFunction(Generic[P, R]):
+    """A function whose results are kept. It is called, documented, pickled and bound as the function itself.
+
+    >>> import tempfile
+    >>> @checkpoint(store=tempfile.mkdtemp())
+    ... def double(x):
+    ...     return 2 * x
+    >>> double(21), double.is_cached(21), double.is_cached(22)
+    (42, True, False)
+    """
+
+    __is_checkpoint__ = True
+
+    __wrapped__: Callable[P, R]
+    __name__: str
+    __qualname__: str
+
+    def __init__(self, function: Callable[P, R], options: Options) -> None:
+        functools.update_wrapper(self, function)
+        self._options = options
+        self._asynchronous = inspect.iscoroutinefunction(unfold(function, (), {}).function)
+        self._warned: set[str] = set()
+        if self._asynchronous:
+            _mark_as_coroutine_function(self)
+
+    @property
+    def label(self) -> str:
+        """What its records are listed under."""
+        if self._options.name is not None:
+            return self._options.name
+        function = unfold(self.__wrapped__, (), {}).function
+        name = getattr(function, "__qualname__", type(function).__qualname__)
+        module = getattr(function, "__module__", None)
+        return name if module in (None, "__main__", "__mp_main__") else f"{module}.{name}"
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Restore the result of this call, or run it and keep what it gives."""
+        if self._asynchronous:
+            return self._call_async(args, kwargs, self._mode())  # type: ignore[return-value]  # R is a coroutine
+        return self._call(args, kwargs, self._mode())
+
+    def rerun(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run this call whatever is kept, and keep the new result."""
+        if self._asynchronous:
+            return self._call_async(args, kwargs, "refresh")  # type: ignore[return-value]  # R is a coroutine
+        return self._call(args, kwargs, "refresh")
+
+    def is_cached(self, *args: P.args, **kwargs: P.kwargs) -> bool:
+        """Whether this call would be a hit now. Writes nothing."""
+        return self.why(*args, **kwargs).verdict == "hit"
+
+    def why(self, *args: P.args, **kwargs: P.kwargs) -> Explanation:
+        """Why this call would be a hit or a miss now. Writes nothing."""
+        try:
+            return explain(self._cache(), self._work(args, kwargs))
+        except Unidentifiable as problem:
+            return Explanation("refused", self.label, str(problem))
+
+    def identity(self, *args: P.args, **kwargs: P.kwargs) -> Identity:
+        """The Identity of this call: its Ingredients, with previews. Raises Unidentifiable with the path."""
+        return self._work(args, kwargs).described().identity
+
+    def record(self, *args: P.args, **kwargs: P.kwargs) -> Header | None:
+        """What is known of the record of this call, without loading it; None if there is none. Writes nothing."""
+        return self._cache().header(self._key(args, kwargs))
+
+    def forget(self, *args: P.args, **kwargs: P.kwargs) -> bool:
+        """Forget what is kept for this call; whether there was anything."""
+        return self._cache().forget(self._key(args, kwargs))
+
+    def forget_all(self) -> int:
+        """Forget every record of this function, of all versions and arguments; how many there were."""
+        return self._cache().forget_label(self.label, "call")
+
+    def _call(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], mode: Mode) -> R:
+        run = functools.partial(self.__wrapped__, *args, **kwargs)
+        prepared = self._prepare(args, kwargs, mode)
+        if prepared is None:
+            return run()
+        cache = self._cache()
+        return self._told(run_call(cache, workspace.current().flights(cache), prepared, run, self._terms(mode)))
+
+    async def _call_async(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], mode: Mode) -> Any:
+        run: Callable[[], Any] = functools.partial(self.__wrapped__, *args, **kwargs)
+        prepared = self._prepare(args, kwargs, mode)
+        if prepared is None:
+            return await run()
+        cache = self._cache()
+        flights = workspace.current().flights(cache)
+        return self._told(await run_call_async(cache, flights, prepared, run, self._terms(mode)))
+
+    def _prepare(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], mode: Mode) -> Work | None:
+        """The Work of a call; None where it should just run."""
+        if mode == "off":
+            return None
+        try:
+            return self._work(args, kwargs)
+        except Unidentifiable as problem:
+            self._complain(
+                f"{self.label} ran without a checkpoint: {problem}. Leave it out with ignore=[…],"
+                " or say what stands for it with fingerprints={…}.",
+                problem,
+            )
+        except TypeError:
+            pass  # the arguments don't fit the signature: the call itself says so best
+        return None
+
+    def _work(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Work:
+        options = self._options
+        call = unfold(self.__wrapped__, args, kwargs)
+        extra = [*tag_ingredients(self._tags()), *watched(options.watch), *pinned(options.pin)]
+        return identify_call(call, self.label, ignore=options.ignore, fingerprints=options.fingerprints, extra=extra)
+
+    def _key(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Key:
+        return self._work(args, kwargs).identity.key
+
+    def _tags(self) -> tuple[tuple[str, str], ...]:
+        return workspace.current_tags() + self._options.tags
+
+    def _mode(self) -> Mode:
+        return self._options.mode or workspace.current().mode
+
+    def _cache(self) -> Cache:
+        return workspace.current().cache(self._options.store)
+
+    def _terms(self, mode: Mode) -> Terms:
+        return Terms(mode, self._tags(), self._options.expires_seconds, self._warn_once)
+
+    def _told(self, outcome: Outcome) -> Any:
+        workspace.current().remember(outcome.explanation)
+        if isinstance(outcome, Refused):
+            problem = outcome.problem
+            self._complain(f"{self.label} ran, but its result is not kept: {problem}", problem)
+        return outcome.value
+
+    def _complain(self, message: str, problem: CheckpointError) -> None:
+        if self._options.on_error == "raise":
+            raise problem
+        if self._options.on_error == "warn":
+            self._warn_once(message)
+
+    def _warn_once(self, message: str) -> None:
+        if message not in self._warned:
+            self._warned.add(message)
+            warnings.warn(message, CheckpointWarning, stacklevel=_depth_of_caller())
+
+    @overload
+    def __get__(self, instance: None, owner: type | None = None) -> CheckpointedFunction[P, R]: ...
+    @overload
+    def __get__(
+        self: CheckpointedFunction[Concatenate[S, Q], R], instance: S, owner: type | None = None
+    ) -> CheckpointedFunction[Q, R]: ...
+    def __get__(self, instance: object | None, owner: type | None = None) -> Any:
+        if instance is None:
+            return self
+        bound = object.__new__(_BoundCheckpoint)
+        functools.update_wrapper(bound, self.__wrapped__)
+        # After the update, which copies attributes of the function over those of the wrapper.
+        bound.__wrapped__ = self.__wrapped__.__get__(instance, owner)  # type: ignore[attr-defined]  # a function's
+        bound.__self__ = instance
+        bound.__func__ = self
+        bound._options, bound._asynchronous, bound._warned = self._options, self._asynchronous, self._warned
+        return bound
+
+    def __fingerprint__(self) -> object:
+        return self.__wrapped__
+
+    def __repr__(self) -> str:
+        return f"<checkpoint of {self.__wrapped__!r}>"
+
+    def __reduce__(self) -> Any:
+        found: Any = sys.modules.get(self.__module__)
+        for name in self.__qualname__.split("."):
+            found = getattr(found, name, None)
+        if found is self:
+            return self.__qualname__
+        return CheckpointedFunction, (self.__wrapped__, self._options)
+
+
+class _BoundCheckpoint(CheckpointedFunction[P, R]):
+    """A checkpointed method that is bound to its instance."""
+
+    __self__: object
+    __func__: CheckpointedFunction[Any, R]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _BoundCheckpoint) and self.__self__ is other.__self__ and self.__func__ is other.__func__
+
+    def __hash__(self) -> int:
+        return hash((id(self.__self__), self.__func__))
+
+    def __reduce__(self) -> Any:
+        return getattr, (self.__self__, self.__func__.__name__)
+
+
+@overload
+def checkpoint(function: Callable[P, R], /) -> CheckpointedFunction[P, R]: ...
+@overload
+def checkpoint(
+    *,
+    name: str | None = None,
+    tags: Mapping[str, object] | Iterable[tuple[str, object]] = (),
+    store: str | os.PathLike[str] | Cache | None = None,
+    ignore: Iterable[str] = (),
+    fingerprints: Fingerprints | None = None,
+    pin: str | Iterable[str] = (),
+    watch: str | os.PathLike[str] | Iterable[str | os.PathLike[str]] = (),
+    expires: str | float | timedelta | None = None,
+    on_error: OnError = "warn",
+    mode: Mode | None = None,
+) -> Callable[[Callable[P, R]], CheckpointedFunction[P, R]]: ...
+def checkpoint(
+    function: Any = None,
+    /,
+    *,
+    name: str | None = None,
+    tags: Mapping[str, object] | Iterable[tuple[str, object]] = (),
+    store: str | os.PathLike[str] | Cache | None = None,
+    ignore: Iterable[str] = (),
+    fingerprints: Fingerprints | None = None,
+    pin: str | Iterable[str] = (),
+    watch: str | os.PathLike[str] | Iterable[str | os.PathLike[str]] = (),
+    expires: str | float | timedelta | None = None,
+    on_error: OnError = "warn",
+    mode: Mode | None = None,
+) -> Any:
+    """Keep the results of a function; run it only for code, context and arguments that were not seen before.
+
+    Args:
+        function: the function, when used without parentheses.
+        name: what its records are listed under; its module and qualified name unless given.
+        tags: more tags than those in force where it is called.
+        store: a directory or Cache of its own; the current cache unless given.
+        ignore: names of arguments, and of globals that it reaches, that don't count.
+        fingerprints: by the name of an argument, or by type: a function whose result stands for the value.
+        pin: packages whose installed versions count.
+        watch: paths and globs of files whose content counts.
+        expires: how long a result is good for: ``"12h"``, ``"1d"``, seconds, or a timedelta.
+        on_error: what to do when a result can't be kept: ``"warn"``, ``"raise"`` or ``"ignore"``. The function
+            has run by then, and except for ``"raise"`` its result is returned.
+        mode: ``"on"``, ``"off"``, ``"read"`` or ``"refresh"``, whatever the mode of the process is.
+
+    Raises UsageError for a bad option, and for a generator function, which has no result to keep.
+
+    >>> import tempfile
+    >>> @checkpoint(store=tempfile.mkdtemp(), ignore=["verbose"])
+    ... def square(x, verbose=False):
+    ...     print("running")
+    ...     return x * x
+    >>> square(4), square(4, verbose=True)
+    running
+    (16, 16)
+    """
+    if on_error not in ("warn", "raise", "ignore"):
+        raise UsageError(f"on_error is {on_error!r}; it must be one of warn, raise, ignore")
+    if isinstance(ignore, str):
+        raise UsageError(f"ignore is the text {ignore!r}; a list of names is needed: ignore=[{ignore!r}]")
+    pairs = tags.items() if isinstance(tags, dict) else tags
+    seconds = expires.total_seconds() if isinstance(expires, timedelta) else expires
+    options = Options(
+        name=name,
+        tags=tuple((workspace.check_tag(key), str(value)) for key, value in pairs),  # type: ignore[misc]
+        store=store,
+        ignore=frozenset(ignore),
+        fingerprints=dict(fingerprints or {}),
+        pin=(pin,) if isinstance(pin, str) else tuple(pin),
+        watch=(watch,) if _is_path(watch) else tuple(watch),  # type: ignore[arg-type]  # one path, or several
+        expires_seconds=None if seconds is None else workspace.parse_duration(seconds),
+        on_error=on_error,
+        mode=None if mode is None else workspace.check_mode(mode, "mode"),
+    )
+    if function is None:
+        return functools.partial(_decorate, options=options)
+    return _decorate(function, options)
+
+
+def _is_path(value: object) -> bool:
+    return isinstance(value, str) or hasattr(value, "__fspath__")
+
+
+def _decorate(function: Any, options: Options) -> Any:
+    if isinstance(function, classmethod | staticmethod):
+        return type(function)(_decorate(function.__func__, options))
+    if isinstance(function, property):
+        getter = None if function.fget is None else _decorate(function.fget, options)
+        return property(getter, function.fset, function.fdel, function.__doc__)
+    if isinstance(function, CheckpointedFunction):
+        return CheckpointedFunction(function.__wrapped__, replace(options))
+    if not callable(function):
+        raise UsageError(f"@checkpoint needs a function, not {function!r}; options go by name, as in @checkpoint(name=…)")
+    plain = unfold(function, (), {}).function
+    if inspect.isgeneratorfunction(plain) or inspect.isasyncgenfunction(plain):
+        raise UsageError(
+            f"{getattr(function, '__qualname__', function)} is a generator function: what it gives can be gone through once,"
+            " so it can't be kept. Let it return a list."
+        )
+    return CheckpointedFunction(function, options)
+
+
+def _mark_as_coroutine_function(function: Any) -> None:
+    mark = getattr(inspect, "markcoroutinefunction", None)  # 3.12+
+    if mark is not None:
+        mark(function)
+    else:
+        function._is_coroutine = asyncio.coroutines._is_coroutine  # type: ignore[attr-defined]  # what 3.11's asyncio looks for
+
+
+def _depth_of_caller() -> int:
+    """How many frames up the first one is that is not ours."""
+    depth, frame = 1, sys._getframe(1)
+    package = __name__.partition(".")[0]
+    while frame.f_back is not None and str(frame.f_globals.get("__name__", "")).partition(".")[0] == package:
+        depth, frame = depth + 1, frame.f_back
+    return depth
+

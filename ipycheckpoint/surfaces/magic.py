@@ -1,0 +1,154 @@
+"""``%load_ext ipycheckpoint``: the magics, their completion, and the settings for ``%config Checkpoint``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from IPython.core.error import UsageError as ShellUsageError
+from IPython.core.magic import Magics, line_cell_magic, magics_class
+from traitlets import Bool, Enum, TraitError, Unicode, observe
+from traitlets.config import Configurable
+
+from ipycheckpoint import workspace
+from ipycheckpoint.engine.lookup import MODES
+from ipycheckpoint.errors import UsageError
+from ipycheckpoint.surfaces.badge import bytes_in_words, seconds_in_words
+from ipycheckpoint.surfaces.extension import Extension
+from ipycheckpoint.surfaces.options import OPTIONS, help_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_COMMANDS = ("why", "list", "forget")
+_ATTRIBUTE = "_ipycheckpoint_extension"
+
+
+class Checkpoint(Configurable):
+    """Settings: ``%config Checkpoint.mode = "off"``, or ``c.Checkpoint.mode = "off"`` in a configuration file."""
+
+    directory = Unicode("", help="Where the cache is; empty: .ipycheckpoint beside the notebook.").tag(config=True)
+    mode = Enum([*MODES, ""], "", help="on, off, read or refresh; empty: IPYCHECKPOINT_MODE, else on.").tag(config=True)
+    quiet = Bool(False, help="No line under the cells.").tag(config=True)
+
+    def __init__(self, extension: Extension, **kwargs: Any) -> None:
+        self._extension = extension
+        super().__init__(**kwargs)
+        self._apply()
+
+    @observe("directory", "mode", "quiet")
+    def _changed(self, _: Any) -> None:
+        self._apply()
+
+    def _apply(self) -> None:
+        from pathlib import Path
+
+        here = workspace.current()
+        here.directory = Path(self.directory).expanduser().absolute() if self.directory else None
+        here.mode = self.mode or None
+        self._extension.quiet = self.quiet
+
+
+@magics_class
+class CheckpointMagics(Magics):
+    """``%%checkpoint`` keeps a cell, ``%checkpoint`` tells of it."""
+
+    def __init__(self, shell: Any, extension: Extension) -> None:
+        super().__init__(shell)
+        self._extension = extension
+
+    @line_cell_magic
+    def checkpoint(self, line: str, cell: str | None = None) -> object:
+        """Never run this cell twice for the same inputs; see below for options."""
+        if cell is not None:
+            # Reached by `run_cell_magic` only: in a cell, the line is taken off before magics are looked at.
+            self.shell.run_cell(f"%%checkpoint {line}\n{cell}")
+            return None
+        command, _, rest = line.strip().partition(" ")
+        try:
+            return self._command(command or "list", rest.strip())
+        except UsageError as problem:
+            raise ShellUsageError(str(problem)) from None
+
+    def _command(self, command: str, rest: str) -> object:
+        if command == "why":
+            return self._extension.why(rest or None)
+        cache = workspace.current().cache()
+        if command == "list":
+            rows = cache.rows()
+            print(f"{len(rows)} records in {cache.location}, {bytes_in_words(sum(row.nbytes for row in rows))}")
+            for row in rows:
+                print(f"  {row.label}: {seconds_in_words(row.seconds)}, {bytes_in_words(row.nbytes)}, restored {row.hits} times")
+            return None
+        if command == "forget":
+            if not rest:
+                raise UsageError("%checkpoint forget needs the NAME of a checkpoint; %checkpoint list shows them")
+            count = cache.forget_label(rest)
+            print(f"forgot {count} record{'' if count == 1 else 's'} of {rest}")
+            return None
+        raise UsageError(f"%checkpoint {command}: no such command; there are {', '.join(_COMMANDS)}")
+
+
+CheckpointMagics.checkpoint.__doc__ = f"""Never run this cell twice for the same inputs.
+
+{help_text()}
+As a line magic:
+  %checkpoint why [NAME]     why the last run was a hit or a miss
+  %checkpoint list           what is kept
+  %checkpoint forget NAME    forget the records of a checkpoint
+"""
+
+
+def load(shell: Any) -> None:
+    """What ``%load_ext ipycheckpoint`` does; twice is once."""
+    if getattr(shell, _ATTRIBUTE, None) is not None:
+        return
+    extension = Extension(shell)
+    try:
+        settings = Checkpoint(extension, parent=shell)
+    except TraitError as problem:
+        raise ShellUsageError(f"the configuration of Checkpoint: {problem}") from None
+    extension.load()
+    shell.configurables.append(settings)
+    shell.register_magics(CheckpointMagics(shell, extension))
+    shell.set_hook("complete_command", _completer(shell), str_key="%%checkpoint")
+    shell.set_hook("complete_command", _completer(shell), str_key="%checkpoint")
+    setattr(shell, _ATTRIBUTE, (extension, settings))
+
+
+def unload(shell: Any) -> None:
+    """What ``%unload_ext ipycheckpoint`` does."""
+    loaded = getattr(shell, _ATTRIBUTE, None)
+    if loaded is None:
+        return
+    extension, settings = loaded
+    extension.unload()
+    shell.configurables.remove(settings)
+    for kind in ("line", "cell"):
+        shell.magics_manager.magics[kind].pop("checkpoint", None)
+    shell.magics_manager.registry.pop(CheckpointMagics.__name__, None)
+    for key in ("%%checkpoint", "%checkpoint"):
+        shell.strdispatchers["complete_command"].strs.pop(key, None)
+    delattr(shell, _ATTRIBUTE)
+
+
+def _completer(shell: Any) -> Callable[[Any, Any], list[str]]:
+    def complete(_: Any, event: Any) -> list[str]:
+        words = event.line.split()
+        symbol = event.symbol
+        if words[:1] == ["%checkpoint"]:
+            if words[1:2] and words[1] in ("why", "forget") and (len(words) > 2 or not symbol or symbol != words[1]):
+                return _labels(symbol)
+            return [command for command in _COMMANDS if command.startswith(symbol)]
+        if symbol.startswith("-"):
+            return [option for option in OPTIONS if option.startswith(symbol)]
+        before = words[:-1] if symbol else words
+        option = next((word for word in reversed(before) if word.startswith("--")), None)
+        if option in ("--inputs", "--outputs", "--exclude"):
+            return sorted(name for name in shell.user_ns if name.startswith(symbol) and not name.startswith("_"))
+        return [*_labels(symbol), *([] if symbol else OPTIONS)]
+
+    return complete
+
+
+def _labels(symbol: str) -> list[str]:
+    return [label for label in workspace.current().labels() if label.startswith(symbol)]

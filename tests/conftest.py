@@ -1,0 +1,31 @@
+"""What all tests share: no test reads or writes the home of whoever runs it."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# Machines differ in speed, claims don't: no deadline, and no complaint about slow data.
+settings.register_profile("ipycheckpoint", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("ipycheckpoint")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Secrets, profiles and histories of the tests and of the processes that they start are kept apart."""
+    home = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as patch:
+        for name in list(os.environ):
+            if name.startswith(("IPYCHECKPOINT_", "JPY_")) and name != "IPYCHECKPOINT_PYTHONS":
+                patch.delenv(name)
+        patch.setenv("IPYTHONDIR", str(home / "ipython"))
+        patch.setenv("JUPYTER_DATA_DIR", str(home / "jupyter"))
+        patch.setenv("JUPYTER_RUNTIME_DIR", str(home / "runtime"))
+        patch.setenv("MPLCONFIGDIR", str(home / "matplotlib"))
+        yield

@@ -1,0 +1,50 @@
+"""Importing ipycheckpoint is cheap, and brings in nothing that isn't needed yet."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+
+import pytest
+
+LATER = [
+    "IPython", "anywidget", "asyncio", "dill", "filelock", "ipywidgets", "multiprocessing", "numpy", "pandas", "polars",
+    "pyarrow", "scipy", "sklearn", "sqlite3", "torch", "tqdm", "traitlets",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def loaded() -> set[str]:
+    """The modules that ``import ipycheckpoint`` loads in a fresh interpreter."""
+    program = (
+        "import json, sys; b = set(sys.modules); import ipycheckpoint; print(json.dumps(list(set(sys.modules) - b)))"
+    )
+    return set(json.loads(subprocess.run([sys.executable, "-c", program], check=True, capture_output=True).stdout))
+
+
+def test_the_import_is_seen(loaded: set[str]) -> None:
+    assert "ipycheckpoint" in loaded
+
+
+@pytest.mark.parametrize("module", LATER)
+def test_the_import_does_not_load(loaded: set[str], module: str) -> None:
+    assert module not in loaded
+
+
+def seconds(program: str) -> float:
+    began = time.perf_counter()
+    subprocess.run([sys.executable, "-c", program], check=True)
+    return time.perf_counter() - began
+
+
+def test_the_import_costs_at_most_thirty_milliseconds() -> None:
+    """The quickest of interleaved runs: a busy machine makes runs slower, never quicker, so we look until we see it."""
+    with_it = without = float("inf")
+    for run in range(60):
+        without = min(without, seconds("pass"))
+        with_it = min(with_it, seconds("import ipycheckpoint"))
+        if run >= 4 and with_it - without <= 0.030:
+            break
+    assert with_it - without <= 0.030

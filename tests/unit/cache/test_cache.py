@@ -1,0 +1,90 @@
+"""Caches in a directory and in memory keep the same promises."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+from ipycheckpoint.cache.cache import Cache
+from ipycheckpoint.cache.catalogue import Catalogue
+from ipycheckpoint.store.directory import DirectoryStore
+from ipycheckpoint.store.memory import MemoryStore
+from tests.contracts.cache_contract import CacheContract, draft, identity
+
+
+class _OnAnyStore(CacheContract):
+    def damage(self, name, at):
+        content = bytearray(self.store.get(name).view)
+        content[at] ^= 1
+        self.store.put(name, [bytes(content)])
+
+    def move(self, name, to):
+        self.store.put(to, [bytes(self.store.get(name).view)])
+
+    def names(self, prefix):
+        return [entry.name for entry in self.store.entries(prefix)]
+
+    def open(self, keyring):
+        cache: Cache
+
+        def headers():
+            return cache.headers()
+
+        cache = Cache(self.store, Catalogue(None, headers), keyring)
+        return cache
+
+
+class TestCacheInMemory(_OnAnyStore):
+    @pytest.fixture(autouse=True)
+    def _store(self):
+        self.store = MemoryStore()
+
+
+class TestCacheInDirectory(_OnAnyStore):
+    @pytest.fixture(autouse=True)
+    def _store(self, tmp_path):
+        self.path = tmp_path / "cache"
+        self.store = DirectoryStore(self.path)
+        yield
+        self.store.close()
+
+    def open(self, keyring):
+        return Cache.at(self.path, keyring=keyring)
+
+    def test_nothing_is_made_before_the_first_save(self):
+        cache = self.open(self.keyring)
+        cache.find(identity("a").key)
+        cache.nearest(identity("a"))
+        cache.rows()
+        cache.close()
+        assert not self.path.exists()
+
+    def test_the_listing_comes_back_when_the_catalogue_is_lost(self):
+        cache = self.open(self.keyring)
+        for name in "abc":
+            cache.save(draft(identity(name), name))
+        cache.close()
+        for file in self.path.glob("catalogue*"):
+            file.unlink()
+        again = self.open(self.keyring)
+        assert {row.key for row in again.rows()} == {identity(name).key for name in "abc"}
+        again.close()
+
+    def test_a_hit_needs_no_catalogue(self):
+        cache = self.open(self.keyring)
+        cache.save(draft(identity("a"), 5))
+        cache.close()
+        for file in self.path.glob("catalogue*"):
+            file.unlink()
+            file.mkdir()  # worse than lost: it can't even be made
+        again = self.open(self.keyring)
+        assert self.load(again, identity("a")) == 5
+        again.close()
+
+    def test_a_deleted_directory_is_an_empty_cache(self):
+        cache = self.open(self.keyring)
+        cache.save(draft(identity("a"), 5))
+        shutil.rmtree(self.path)
+        assert cache.find(identity("a").key) is None
+        cache.close()

@@ -1,0 +1,132 @@
+"""What has no stable identity is refused, and the message says what to do."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import contextvars
+import io
+import itertools
+import mmap
+import socket
+import sqlite3
+import subprocess
+import sys
+import threading
+import weakref
+
+import pytest
+
+from ipycheckpoint.errors import Unidentifiable
+from ipycheckpoint.identity.values import digest_value
+
+
+class Target:
+    pass
+
+
+TARGET = Target()
+
+
+def _generator():
+    yield 1
+
+
+async def _coroutine():
+    pass
+
+
+async def _async_generator():
+    yield 1
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        _generator,
+        _async_generator,
+        lambda: map(str, []),
+        lambda: filter(None, []),
+        lambda: zip([], []),
+        lambda: iter({1, 2}),
+        itertools.count,
+        lambda: itertools.chain([1]),
+        threading.Lock,
+        threading.RLock,
+        threading.Condition,
+        threading.Event,
+        threading.Semaphore,
+        threading.BoundedSemaphore,
+        threading.local,
+        threading.Thread,
+        asyncio.Lock,
+        lambda: weakref.ref(TARGET),
+        lambda: weakref.proxy(TARGET),
+        lambda: sys._getframe(),
+        contextvars.copy_context,
+        lambda: contextvars.ContextVar("v"),
+    ],
+)
+def test_it_is_refused(make):
+    with pytest.raises(Unidentifiable) as caught:
+        digest_value({"a": make()})
+    assert caught.value.path == "value['a']"
+    assert len(caught.value.reason) > 20
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: socket.socket(),
+        lambda: sqlite3.connect(":memory:"),
+        lambda: open(__file__),
+        lambda: open(__file__, "rb"),
+        lambda: open(__file__, "rb", buffering=0),
+        lambda: mmap.mmap(-1, 10),
+        concurrent.futures.ThreadPoolExecutor,
+        lambda: io.TextIOWrapper(io.BytesIO()),
+    ],
+)
+def test_it_is_refused_while_it_is_open(make):
+    with make() as opened, pytest.raises(Unidentifiable):
+        digest_value(opened)
+
+
+def test_a_process_is_refused():
+    with subprocess.Popen([sys.executable, "-c", ""]) as process, pytest.raises(Unidentifiable):
+        digest_value(process)
+
+
+def test_a_coroutine_is_refused():
+    coroutine = _coroutine()
+    with pytest.raises(Unidentifiable):
+        digest_value(coroutine)
+    coroutine.close()
+
+
+def test_a_traceback_is_refused_and_an_exception_that_has_one_is_not():
+    try:
+        raise ValueError("x")
+    except ValueError as error:
+        raised = error
+    with pytest.raises(Unidentifiable):
+        digest_value(raised.__traceback__)
+    assert digest_value(raised) == digest_value(ValueError("x"))
+
+
+def test_a_plan_of_polars_is_refused():
+    pl = pytest.importorskip("polars")
+    with pytest.raises(Unidentifiable, match="collect"):
+        digest_value(pl.LazyFrame({"a": [1]}))
+
+
+def test_a_tensor_in_a_graph_of_gradients_is_refused():
+    torch = pytest.importorskip("torch")
+    with pytest.raises(Unidentifiable, match="detach"):
+        digest_value(torch.ones(2, requires_grad=True).sum())
+
+
+def test_an_iterator_over_a_list_is_where_it_is():
+    moved = iter([1, 2, 3])
+    next(moved)
+    assert digest_value(iter([1, 2, 3])) != digest_value(moved)

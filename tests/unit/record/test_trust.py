@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import warnings
+from pathlib import Path
+
+import pytest
+
+from ipycheckpoint.record import trust
+from ipycheckpoint.record.trust import Keyring, Signature, secret_path
+
+HEADER = b'{"header":{}}'
+
+
+def test_the_secret_is_made_on_the_first_signature_and_only_its_owner_may_read_it(tmp_path):
+    ring = Keyring(tmp_path / "deep" / "secret")
+    assert not ring.verify(HEADER, Signature(trust.SCHEME, "x", "00"))
+    assert not ring.path.parent.exists(), "to verify writes nothing"
+    ring.sign(HEADER)
+    assert len(ring.path.read_bytes()) == 32
+    assert [path.name for path in ring.path.parent.iterdir()] == ["secret"]
+    if os.name == "posix":
+        assert ring.path.stat().st_mode & 0o777 == 0o600
+
+
+def test_another_process_of_the_same_user_accepts_the_signature(tmp_path):
+    signature = Keyring(tmp_path / "secret").sign(HEADER)
+    assert Keyring(tmp_path / "secret").verify(HEADER, signature)
+
+
+def test_another_user_does_not_accept_it_unless_the_secret_is_among_the_accepted_ones(tmp_path):
+    signature = Keyring(secret=b"a" * 32).sign(HEADER)
+    assert not Keyring(tmp_path / "secret").verify(HEADER, signature)
+    assert Keyring(tmp_path / "secret", accepted=[b"b" * 32, b"a" * 32]).verify(HEADER, signature)
+
+
+@pytest.mark.parametrize(
+    "signature",
+    [
+        None,
+        Signature("none", "", ""),
+        Signature(trust.SCHEME, "", ""),
+        Signature(trust.SCHEME, "", "\udc80é"),
+        Signature("hmac-md5", "", Keyring(secret=b"a" * 32).sign(HEADER).value),
+    ],
+)
+def test_nothing_else_is_a_signature(signature):
+    assert not Keyring(secret=b"a" * 32).verify(HEADER, signature)
+
+
+def test_the_signer_tells_secrets_apart_and_is_no_part_of_them():
+    one, two = Keyring(secret=b"a" * 32).sign(HEADER), Keyring(secret=b"b" * 32).sign(HEADER)
+    assert one.signer != two.signer
+    assert one.signer not in (b"a" * 32).hex()
+
+
+def test_of_many_who_make_the_secret_at_once_all_get_the_same(tmp_path):
+    path, found = tmp_path / "secret", []
+    barrier = threading.Barrier(8)
+
+    def sign():
+        barrier.wait()
+        found.append(Keyring(path).sign(HEADER).value)
+
+    threads = [threading.Thread(target=sign) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(set(found)) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["secret"]
+
+
+def test_of_many_processes_too(tmp_path):
+    code = "from ipycheckpoint.record.trust import Keyring; print(Keyring().sign(b'x').value)"
+    environ = {**os.environ, "IPYCHECKPOINT_SECRET_FILE": str(tmp_path / "secret")}
+    root = Path(__file__).parents[3]
+    running = [
+        subprocess.Popen([sys.executable, "-c", code], env=environ, cwd=root, stdout=subprocess.PIPE) for _ in range(4)
+    ]
+    assert len({process.communicate()[0] for process in running}) == 1
+
+
+def test_a_damaged_secret_is_replaced(tmp_path):
+    (tmp_path / "secret").write_bytes(b"short")
+    signature = Keyring(tmp_path / "secret").sign(HEADER)
+    assert Keyring(tmp_path / "secret").verify(HEADER, signature)
+
+
+def test_where_no_secret_can_be_written_one_of_this_process_serves_with_one_warning(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    ring = Keyring(tmp_path / "file" / "secret")
+    with pytest.warns(UserWarning, match="IPYCHECKPOINT_SECRET_FILE"):
+        signature = ring.sign(HEADER)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert ring.sign(HEADER) == signature
+    assert ring.verify(HEADER, signature)
+
+
+@pytest.mark.parametrize(
+    ("platform", "environ", "expected"),
+    [
+        ("linux", {}, "HOME/.local/share/jupyter"),
+        ("linux", {"XDG_DATA_HOME": "/xdg"}, "/xdg/jupyter"),
+        ("darwin", {}, "HOME/Library/Jupyter"),
+        ("win32", {"APPDATA": "/roaming"}, "/roaming/jupyter"),
+        ("win32", {}, "HOME/.jupyter/data"),
+        ("win32", {"JUPYTER_DATA_DIR": "/data"}, "/data"),
+    ],
+)
+def test_the_secret_is_in_the_data_directory_of_jupyter(platform, environ, expected, monkeypatch):
+    monkeypatch.setattr(sys, "platform", platform)
+    expected = expected.replace("HOME", Path.home().as_posix())
+    assert secret_path(environ).as_posix() == f"{expected}/ipycheckpoint/secret"
