@@ -7,13 +7,14 @@ import inspect
 from types import FunctionType, MethodType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ipycheckpoint.digest import digest
 from ipycheckpoint.identity import code
 from ipycheckpoint.identity.closure import Named, Reached, by_name, is_users_function, references, unwrap
 from ipycheckpoint.identity.work import Collector
-from ipycheckpoint.digest import digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+    from types import CodeType
 
     from ipycheckpoint.identity.identity import Ingredient
     from ipycheckpoint.identity.work import Fingerprints, Work
@@ -27,28 +28,109 @@ class Call(NamedTuple):
     kwargs: Mapping[str, Any]
 
 
-def unfold(function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Call:
+def unfold(function: Callable[..., Any], args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None) -> Call:
     """Write out the function and the arguments that partials, bound methods and callable objects stand for.
 
-    >>> unfold(functools.partial(int, base=2), ("11",), {})
+    >>> unfold(functools.partial(int, base=2), ("11",))
     Call(function=<class 'int'>, args=('11',), kwargs={'base': 2})
     """
-    while True:
+    kwargs = kwargs or {}
+    while type(function) is not FunctionType:
         function = unwrap(function)  # type: ignore[assignment]  # what one of our decorators wraps is callable
         if isinstance(function, functools.partial):
             function, args, kwargs = function.func, function.args + args, {**function.keywords, **kwargs}
         elif isinstance(function, MethodType):
             function, args = function.__func__, (function.__self__, *args)
+        elif isinstance(function, functools._lru_cache_wrapper):
+            function = function.__wrapped__
         elif not isinstance(function, type) and isinstance(getattr(type(function), "__call__", None), FunctionType):
             function, args = type(function).__call__, (function, *args)
         else:
-            return Call(function, args, kwargs)
+            break
+    return Call(function, args, kwargs)
 
 
-@functools.lru_cache(maxsize=1024)
-def signature(function: Callable[..., Any]) -> inspect.Signature:
-    """The signature of `function` as it is itself, not of what it wraps."""
-    return inspect.signature(function, follow_wrapped=False)
+def bind(call: Call) -> list[tuple[str, object]]:
+    """Every parameter with the value that it will have, defaults too, in the order of the signature.
+
+    Raises TypeError as the call itself would.
+
+    >>> bind(unfold(lambda a, b=2, *rest, c=3, **more: None, (1,), {"d": 4}))
+    [('a', 1), ('b', 2), ('rest', ()), ('c', 3), ('more', {'d': 4})]
+    """
+    if not isinstance(call.function, FunctionType):
+        return _bind_foreign(call)
+    bound = _bind(call.function, call.args, call.kwargs)
+    if bound is None:
+        inspect.signature(call.function, follow_wrapped=False).bind(*call.args, **call.kwargs)
+        raise TypeError(f"{call.function.__qualname__}() can't be called with these arguments")
+    return bound
+
+
+class _Parameters(NamedTuple):
+    """The names of a function's parameters. Defaults are none of it: reloading replaces them on the live function."""
+
+    positional: tuple[str, ...]
+    named: frozenset[str]
+    """Those that a keyword can give."""
+    rest: str | None
+    keyword_only: tuple[str, ...]
+    more: str | None
+
+    @classmethod
+    @functools.lru_cache(maxsize=1024)
+    def of(cls, code: CodeType) -> _Parameters:
+        """Those of any function that has this code."""
+        names = iter(code.co_varnames)
+        positional = tuple(next(names) for _ in range(code.co_argcount))
+        keyword_only = tuple(next(names) for _ in range(code.co_kwonlyargcount))
+        rest = next(names) if code.co_flags & inspect.CO_VARARGS else None
+        more = next(names) if code.co_flags & inspect.CO_VARKEYWORDS else None
+        named = frozenset((*positional[code.co_posonlyargcount :], *keyword_only))
+        return cls(positional, named, rest, keyword_only, more)
+
+
+def _bind(
+    function: FunctionType, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> list[tuple[str, object]] | None:
+    """As `bind`; None where the arguments don't fit. A fraction of the time of `inspect.Signature.bind`."""
+    parameters = _Parameters.of(function.__code__)
+    positional = parameters.positional
+    given = dict(zip(positional, args, strict=False))
+    more = {}
+    for name, value in kwargs.items():
+        if name not in parameters.named:
+            more[name] = value
+        elif name in given:
+            return None
+        else:
+            given[name] = value
+    if (len(args) > len(positional) and parameters.rest is None) or (more and parameters.more is None):
+        return None
+    defaults = function.__defaults__ or ()
+    values = dict(zip(positional[len(positional) - len(defaults) :], defaults, strict=True))
+    values |= function.__kwdefaults__ or {}
+    values |= given
+    try:
+        bound = [(name, values[name]) for name in positional]
+        if parameters.rest is not None:
+            bound.append((parameters.rest, args[len(positional) :]))
+        bound += [(name, values[name]) for name in parameters.keyword_only]
+    except KeyError:
+        return None
+    if parameters.more is not None:
+        bound.append((parameters.more, more))
+    return bound
+
+
+def _bind_foreign(call: Call) -> list[tuple[str, object]]:
+    try:
+        signature = inspect.signature(call.function, follow_wrapped=False)
+    except ValueError:  # some builtins don't tell theirs
+        return [("args", call.args), ("kwargs", call.kwargs)]
+    bound = signature.bind(*call.args, **call.kwargs)
+    bound.apply_defaults()
+    return list(bound.arguments.items())
 
 
 def identify_call(
@@ -65,9 +147,8 @@ def identify_call(
     type, a function whose result stands for the value; `extra` are tags, files and packages.
     """
     function = call.function
-    bound = signature(function).bind(*call.args, **call.kwargs)
-    bound.apply_defaults()
     collector = Collector(ignore=ignore, fingerprints=fingerprints)
+    bound = bind(call)
     if is_users_function(function):
         assert isinstance(function, FunctionType)
         form = code.of_function(function)
@@ -75,7 +156,7 @@ def identify_call(
     else:
         # Not the user's: its name is all that can be said of its code (pin its package to have its version count).
         collector.add_code(label, digest("foreign"), None, [_foreign(function)])
-    for name, value in bound.arguments.items():
+    for name, value in bound:
         collector.add_value("argument", name, value)
     for ingredient in extra:
         collector.add(ingredient)

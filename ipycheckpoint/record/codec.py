@@ -8,6 +8,7 @@ A stream is several pickles one after the other with a common memo: the names, t
 
 from __future__ import annotations
 
+import gc
 import io
 import pickle
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from ipycheckpoint.record.arrays import Arrays, Span, span_at, spans_of
 from ipycheckpoint.record.pickling import Reducer, Unpickler, new_pickler
 from ipycheckpoint.record.references import References
 from ipycheckpoint.record.refusals import Refused, culprit
-from ipycheckpoint.record.sharing import groups, identities
+from ipycheckpoint.record.sharing import groups, has_identity
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -97,8 +98,17 @@ def encode(
 def _groups(drafts: Sequence[_Draft], touched: Sequence[set[Span]]) -> list[list[int]]:
     if len(drafts) < 2:
         return [[index] for index in range(len(drafts))]
-    marks = (identities(draft.pickler.memo, draft.references) for draft in drafts)
-    return groups([ids | {span.key for span in spans} for ids, spans in zip(marks, touched, strict=True)])
+    collecting = gc.isenabled()
+    gc.disable()  # a memo may have millions of entries: each copy would set off collection after collection
+    try:
+        # {id: (number, object)}. Objects of the same id are one, as all drafts hold on to theirs.
+        memos = [draft.pickler.memo.copy() for draft in drafts]
+    finally:
+        if collecting:
+            gc.enable()
+    for memo, spans in zip(memos, touched, strict=True):
+        memo.update({span.key: (0, span) for span in spans})
+    return groups(memos, lambda entry: any(has_identity(entry[1], draft.references) for draft in drafts))
 
 
 def decode(

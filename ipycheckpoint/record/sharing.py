@@ -14,7 +14,7 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from ipycheckpoint.record.references import References
 
@@ -27,27 +27,23 @@ _ATOMS: tuple[type, ...] = (
 # What is as good as its equal. (The parts of a tuple speak for themselves.)
 
 
-def identities(memo: Any, references: References) -> set[int]:
-    """The ids of the objects in a pickler's `memo` whose identity is felt: what can change, or is compared by `is`."""
-    entries = memo.copy()  # of the C pickler, whose memo is not a dict
-    atoms: tuple[type, ...] = _ATOMS
-    if (numpy := sys.modules.get("numpy")) is not None:
-        atoms = (*_ATOMS, numpy.dtype, numpy.generic, numpy.ufunc)
-    return {
-        key
-        for key, (_, value) in entries.items()
-        if not (
-            not references.is_brought(value)
-            if isinstance(value, type | types.FunctionType)
-            else isinstance(value, atoms)
-        )
-    }
+def has_identity(value: object, references: References) -> bool:
+    """Whether the identity of `value` is felt: it can change, or is compared by `is`."""
+    if isinstance(value, type | types.FunctionType):
+        return references.is_brought(value)
+    if isinstance(value, _ATOMS):
+        return False
+    numpy = sys.modules.get("numpy")
+    return numpy is None or not isinstance(value, numpy.dtype | numpy.generic | numpy.ufunc)
 
 
-def groups(marks: Sequence[set[Any]]) -> list[list[int]]:
+def groups(marks: Sequence[Mapping[Any, Any]], counts: Callable[[Any], bool]) -> list[list[int]]:
     """The indices of outputs, those together that have a mark in common, in order.
 
-    >>> groups([{1, 2}, {3}, {2}])
+    A mark is a key with something that tells whether it `counts`; that is asked only of common ones, since
+    an output may have a million of them.
+
+    >>> groups([{1: "a", 2: "b"}, {3: "c", 4: "-"}, {2: "b", 4: "-"}], str.isalpha)
     [[0, 2], [1]]
     """
     leader = list(range(len(marks)))
@@ -58,11 +54,15 @@ def groups(marks: Sequence[set[Any]]) -> list[list[int]]:
         return index
 
     owner: dict[Any, int] = {}
-    for index, mine in enumerate(marks):
-        for shared in owner.keys() & mine:
-            one, two = sorted((find(owner[shared]), find(index)))
-            leader[two] = one
-        owner.update(dict.fromkeys(mine, index))
+    by_size = sorted(leader, key=lambda index: len(marks[index]))
+    for index in by_size:
+        mine = marks[index]
+        for shared in owner.keys() & mine.keys():
+            if counts(mine[shared]):
+                one, two = sorted((find(owner[shared]), find(index)))
+                leader[two] = one
+        if index != by_size[-1]:
+            owner.update(dict.fromkeys(mine, index))
     found: dict[int, list[int]] = {}
     for index in range(len(marks)):
         found.setdefault(find(index), []).append(index)

@@ -21,22 +21,21 @@ _RUNNING = "it is something that runs; pass its result"
 _WEAK = "what a weak reference leads to may go away; pass the object itself"
 _MOMENT = "it is a moment of a running program, and gone with it"
 
+_ITERTOOLS = (
+    "accumulate batched chain combinations combinations_with_replacement compress count cycle dropwhile filterfalse"
+    " groupby islice pairwise permutations product repeat starmap takewhile _tee zip_longest"
+)
+
 _REASONS: dict[str, str] = {
     **dict.fromkeys(
         (
             *("builtins.generator", "builtins.async_generator", "builtins.map", "builtins.filter", "builtins.zip"),
             *("builtins.set_iterator", "builtins.callable_iterator", "_csv.reader"),
-            *(
-                f"itertools.{name}"
-                for name in (
-                    "accumulate batched chain combinations combinations_with_replacement compress count cycle dropwhile"
-                    " filterfalse groupby islice pairwise permutations product repeat starmap takewhile _tee zip_longest"
-                ).split()
-            ),
+            *(f"itertools.{name}" for name in _ITERTOOLS.split()),
         ),
         _ITERATOR,
     ),
-    **dict.fromkeys(("builtins.coroutine",), "a coroutine runs once; pass what it returns"),
+    "builtins.coroutine": "a coroutine runs once; pass what it returns",
     **dict.fromkeys(
         (
             *("_thread.lock", "_thread.RLock", "threading._RLock", "threading.Condition", "threading.Event"),

@@ -46,7 +46,7 @@ def test_an_outline_is_as_deep_as_asked():
 
 
 def test_an_outline_has_no_more_entries_than_asked():
-    assert len(outline({i: {j: 0 for j in range(50)} for i in range(50)}, entries=70)) == 70
+    assert len(outline({i: dict.fromkeys(range(50), 0) for i in range(50)}, entries=70)) == 70
 
 
 def test_a_long_list_is_one_thing():

@@ -281,7 +281,7 @@ def test_no_hook_of_a_base_or_metaclass_runs_when_a_class_is_loaded():
     class Meta(type):
         def __new__(cls, *arguments, **options):
             ran.append("new")
-            return super().__new__(cls, *arguments)
+            return super().__new__(cls, *arguments, **options)
 
         def __init__(cls, *arguments, **options):
             ran.append("init")

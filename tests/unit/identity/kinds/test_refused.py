@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import contextlib
 import contextvars
 import io
 import itertools
 import mmap
+import pathlib
 import socket
 import sqlite3
 import subprocess
@@ -19,6 +21,8 @@ import pytest
 
 from ipycheckpoint.errors import Unidentifiable
 from ipycheckpoint.identity.values import digest_value
+
+HERE = pathlib.Path(__file__)
 
 
 class Target:
@@ -47,7 +51,7 @@ async def _async_generator():
         _async_generator,
         lambda: map(str, []),
         lambda: filter(None, []),
-        lambda: zip([], []),
+        lambda: zip([], strict=True),
         lambda: iter({1, 2}),
         itertools.count,
         lambda: itertools.chain([1]),
@@ -78,10 +82,10 @@ def test_it_is_refused(make):
     "make",
     [
         lambda: socket.socket(),
-        lambda: sqlite3.connect(":memory:"),
-        lambda: open(__file__),
-        lambda: open(__file__, "rb"),
-        lambda: open(__file__, "rb", buffering=0),
+        lambda: contextlib.closing(sqlite3.connect(":memory:")),
+        HERE.open,
+        lambda: HERE.open("rb"),
+        lambda: HERE.open("rb", buffering=0),
         lambda: mmap.mmap(-1, 10),
         concurrent.futures.ThreadPoolExecutor,
         lambda: io.TextIOWrapper(io.BytesIO()),
