@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -9,14 +10,15 @@ from typing import TYPE_CHECKING, Any
 from ipycheckpoint.cache.cache import Draft
 from ipycheckpoint.engine.links import follow, has_identity, links_of
 from ipycheckpoint.engine.lookup import Hit, Miss, look_up
-from ipycheckpoint.engine.transplant import transplant, transplantable
+from ipycheckpoint.engine.transplant import can_transplant, transplant, transplantable
 from ipycheckpoint.errors import CannotKeep, CheckpointError
+from ipycheckpoint.identity.explain import Explanation
 from ipycheckpoint.record.codec import encode
 from ipycheckpoint.record.outcome import Computed, Outcome, Refused, Restored
 from ipycheckpoint.record.record import Output
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterator
 
     from ipycheckpoint.cache.cache import Cache
     from ipycheckpoint.engine.flight import Flights
@@ -33,7 +35,7 @@ class Terms:
     mode: Mode = "on"
     tags: tuple[tuple[str, str], ...] = ()
     expires_seconds: float | None = None
-    warn: Callable[[str], None] = field(default=lambda message: None)
+    warn: Callable[[str], None] = field(default=lambda _: None)
 
 
 def run_call(cache: Cache, flights: Flights, work: Work, thunk: Callable[[], Any], terms: Terms) -> Outcome:
@@ -46,8 +48,7 @@ def run_call(cache: Cache, flights: Flights, work: Work, thunk: Callable[[], Any
     if isinstance(hit, Restored):
         return hit
     with flights.alone(work.identity.key):
-        # Whoever held the Key before may have kept it by now.
-        hit = _look_up(cache, work, terms)
+        hit = _look_again(cache, work, terms, hit)
         if isinstance(hit, Restored):
             return hit
         run = _Run(cache, terms, hit)
@@ -62,8 +63,7 @@ async def run_call_async(
     if isinstance(hit, Restored):
         return hit
     async with flights.alone_async(work.identity.key):
-        # Whoever held the Key before may have kept it by now.
-        hit = _look_up(cache, work, terms)
+        hit = _look_again(cache, work, terms, hit)
         if isinstance(hit, Restored):
             return hit
         run = _Run(cache, terms, hit)
@@ -72,31 +72,55 @@ async def run_call_async(
 
 def _look_up(cache: Cache, work: Work, terms: Terms) -> Restored | Miss:
     began = time.perf_counter()
-    roots = dict(work.values)
+    roots: dict[Any, object] = dict(work.values)
     hit = look_up(cache, work, terms.mode, terms.warn, resolve=lambda path: follow(path, roots))  # type: ignore[arg-type]  # paths as we wrote them
     if isinstance(hit, Miss):
         return hit
+    if not _can_repeat(hit, work):
+        reason = "it changed an argument in place in a way that can't be repeated on this one"
+        return Miss(Explanation("miss", work.identity.label, reason), work.described())
     value = _restore(hit, work)
     seconds = time.perf_counter() - began
     cache.count_hit(hit.header, seconds)
     return Restored(value, hit.explanation, hit.header, seconds)
 
 
-def _restore(hit: Hit, work: Work) -> object:
-    value: object = None
+def _look_again(cache: Cache, work: Work, terms: Terms, miss: Miss) -> Restored | Miss:
+    """Whoever held the Key before us may have kept it by now: look, but only where there is something to see."""
+    if terms.mode == "refresh" or cache.find(work.identity.key) is None:
+        return miss
+    return _look_up(cache, work, terms)
+
+
+def _changes(hit: Hit, work: Work) -> Iterator[tuple[object, object]]:
+    """What the run changed in place: the live object, and the state that it had afterwards."""
     for output in hit.header.outputs:
         if output.role == "changed":
-            transplant(work.values[int(output.target or 0)], hit.values[output.name])
-        elif output.role == "linked":
-            value = follow(_path(output), work.values)
-        else:
-            value = hit.values[output.name]
-    return value
+            yield work.values[int(output.target or 0)], hit.values[output.name]
+
+
+def _can_repeat(hit: Hit, work: Work) -> bool:
+    return all(can_transplant(live, state) for live, state in _changes(hit, work))
+
+
+def _restore(hit: Hit, work: Work) -> object:
+    for live, state in _changes(hit, work):
+        transplant(live, state)
+    for output in hit.header.outputs:
+        if output.role == "linked":
+            return follow(_path(output), work.values)
+        if output.role == "result":
+            return hit.values[output.name]
+    return None
+
+
+def _problem(error: Exception, value: object) -> CheckpointError:
+    if isinstance(error, CheckpointError):
+        return error
+    return CannotKeep(_RESULT, type(value).__qualname__, f"{type(error).__name__}: {error}")
 
 
 def _path(output: Output) -> tuple[int | str, ...]:
-    import json
-
     return tuple(json.loads(output.target or "[]"))
 
 
@@ -118,13 +142,11 @@ class _Run:
         keeping = time.perf_counter()
         try:
             header = self._keep(value, seconds)
-        except CheckpointError as problem:
-            return Refused(value, self._miss.explanation, seconds, problem)
+        except Exception as error:  # noqa: BLE001 - whatever goes wrong with keeping, it never costs the result
+            return Refused(value, self._miss.explanation, seconds, _problem(error, value))
         return Computed(value, self._miss.explanation, seconds, header, time.perf_counter() - keeping)
 
     def _keep(self, value: object, seconds: float) -> Any:
-        import json
-
         changed = self._changed()
         values = {f"@{position}": live for position, live in changed.items()}
         outputs = [Output(f"@{position}", "changed", target=str(position)) for position in changed]
@@ -150,8 +172,8 @@ class _Run:
         for position, live in changed.items():
             ingredient = self._work.identity.ingredients[position]
             self._terms.warn(
-                f"{self._work.identity.label} changes its {ingredient.kind} `{ingredient.name}` in place; a hit will repeat that."
-                " A function that returns a changed copy is easier to reason about."
+                f"{self._work.identity.label} changes its {ingredient.kind} `{ingredient.name}` in place; a hit will"
+                " repeat that. A function that returns a changed copy is easier to reason about."
             )
             if not transplantable(live):
                 raise CannotKeep(

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import sys
 from collections import deque
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 def transplant(live: Any, state: Any) -> bool:
     """Make `live` what `state` is, keeping its identity; False (and `live` untouched) where that can't be.
 
-    >>> names = ["a"]; same = names
+    >>> names = ["a"]
+    ... same = names
     >>> transplant(names, ["a", "b"]), same
     (True, ['a', 'b'])
     """
-    if type(live) is not type(state) or isinstance(live, type):
+    if not can_transplant(live, state):
         return False
     if isinstance(live, list | bytearray):
         live[:] = state
@@ -22,18 +26,30 @@ def transplant(live: Any, state: Any) -> bool:
         live.clear()
         live.update(state)
     elif isinstance(live, deque):
-        if live.maxlen != state.maxlen:
-            return False
         live.clear()
         live.extend(state)
     elif _is_array(live):
-        return _transplant_array(live, state)
+        live[...] = state
+        return True
     elif _is_tensor(live):
         live.data = state.data
         return True
-    elif not transplantable(live):
-        return False
     return _transplant_attributes(live, state)
+
+
+def can_transplant(live: Any, state: Any) -> bool:
+    """Whether `transplant` would do it. Touches nothing.
+
+    >>> can_transplant([1], [2, 3]), can_transplant([1], {2, 3})
+    (True, False)
+    """
+    if type(live) is not type(state) or not transplantable(live):
+        return False
+    if isinstance(live, deque):
+        return bool(live.maxlen == state.maxlen)
+    if _is_array(live):
+        return bool(live.shape == state.shape and live.dtype == state.dtype)
+    return True
 
 
 def transplantable(value: object) -> bool:
@@ -48,7 +64,7 @@ def transplantable(value: object) -> bool:
         return True
     if _is_array(value):
         return bool(getattr(value, "flags").writeable)  # noqa: B009 - known to be an array, not to mypy
-    return hasattr(value, "__dict__") or hasattr(type(value), "__setstate__")
+    return hasattr(value, "__dict__") or hasattr(type(value), "__setstate__") or any(_slots(type(value)))
 
 
 def _is_array(value: object) -> bool:
@@ -59,13 +75,6 @@ def _is_array(value: object) -> bool:
 def _is_tensor(value: object) -> bool:
     torch = sys.modules.get("torch")
     return torch is not None and isinstance(value, torch.Tensor)
-
-
-def _transplant_array(live: Any, state: Any) -> bool:
-    if live.shape != state.shape or live.dtype != state.dtype or not live.flags.writeable:
-        return False
-    live[...] = state
-    return True
 
 
 def _transplant_attributes(live: Any, state: Any) -> bool:
@@ -82,14 +91,19 @@ def _transplant_attributes(live: Any, state: Any) -> bool:
         fresh = dict(vars(state))
         attributes.clear()
         attributes.update(fresh)
-    for cls in type(live).__mro__:
-        slots = cls.__dict__.get("__slots__", ())
-        for slot in (slots,) if isinstance(slots, str) else slots:
-            if slot in ("__dict__", "__weakref__"):
-                continue
-            name = f"_{cls.__name__.lstrip('_')}{slot}" if slot.startswith("__") and not slot.endswith("__") else slot
-            if hasattr(state, name):
-                object.__setattr__(live, name, getattr(state, name))
-            elif hasattr(live, name):
-                object.__delattr__(live, name)
+    for name in _slots(type(live)):
+        if hasattr(state, name):
+            object.__setattr__(live, name, getattr(state, name))
+        elif hasattr(live, name):
+            object.__delattr__(live, name)
     return True
+
+
+def _slots(cls: type) -> Iterator[str]:
+    """The names of all attributes that live in slots, private ones as they are at run time."""
+    for base in cls.__mro__:
+        slots = base.__dict__.get("__slots__", ())
+        for slot in (slots,) if isinstance(slots, str) else slots:
+            if slot not in ("__dict__", "__weakref__"):
+                private = slot.startswith("__") and not slot.endswith("__")
+                yield f"_{base.__name__.lstrip('_')}{slot}" if private else slot

@@ -36,18 +36,22 @@ def unfold(function: Callable[..., Any], args: tuple[Any, ...] = (), kwargs: Map
     """
     kwargs = kwargs or {}
     while type(function) is not FunctionType:
-        function = unwrap(function)  # type: ignore[assignment]  # what one of our decorators wraps is callable
+        function: Any = unwrap(function)
         if isinstance(function, functools.partial):
             function, args, kwargs = function.func, function.args + args, {**function.keywords, **kwargs}
         elif isinstance(function, MethodType):
             function, args = function.__func__, (function.__self__, *args)
         elif isinstance(function, functools._lru_cache_wrapper):
             function = function.__wrapped__
-        elif not isinstance(function, type) and isinstance(getattr(type(function), "__call__", None), FunctionType):
-            function, args = type(function).__call__, (function, *args)
+        elif not isinstance(function, type) and isinstance(call := _call_of(function), FunctionType):
+            function, args = call, (function, *args)
         else:
             break
     return Call(function, args, kwargs)
+
+
+def _call_of(function: object) -> object:
+    return next((vars(cls)["__call__"] for cls in type(function).__mro__ if "__call__" in vars(cls)), None)
 
 
 def bind(call: Call) -> list[tuple[str, object]]:
@@ -90,9 +94,7 @@ class _Parameters(NamedTuple):
         return cls(positional, named, rest, keyword_only, more)
 
 
-def _bind(
-    function: FunctionType, args: tuple[Any, ...], kwargs: Mapping[str, Any]
-) -> list[tuple[str, object]] | None:
+def _bind(function: FunctionType, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> list[tuple[str, object]] | None:
     """As `bind`; None where the arguments don't fit. A fraction of the time of `inspect.Signature.bind`."""
     parameters = _Parameters.of(function.__code__)
     positional = parameters.positional
@@ -150,7 +152,6 @@ def identify_call(
     collector = Collector(ignore=ignore, fingerprints=fingerprints)
     bound = bind(call)
     if is_users_function(function):
-        assert isinstance(function, FunctionType)
         form = code.of_function(function)
         collector.add_code(label, form.digest, form.source, references(function, form))
     else:

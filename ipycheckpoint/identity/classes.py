@@ -23,13 +23,15 @@ _DERIVED = frozenset(
     " __annotations_cache__ __firstlineno__ __static_attributes__ __abstractmethods__ _abc_impl __parameters__"
     " __orig_bases__ __match_args__ __signature__ __type_params__ __dataclass_params__ __dataclass_fields__"
     " __attrs_attrs__ __attrs_own_setattr__ __attrs_props__ __class_vars__ __private_attributes__ __classcell__"
-    " _is_protocol _is_runtime_protocol __protocol_attrs__ __non_callable_proto_members__ __callable_proto_members_only__".split()
+    " _is_protocol _is_runtime_protocol __protocol_attrs__ __non_callable_proto_members__"
+    " __callable_proto_members_only__".split()
 )
 _ENUM_MACHINERY = frozenset(
     "_generate_next_value_ _member_names_ _member_map_ _value2member_map_ _unhashable_values_ _unhashable_values_map_"
-    " _hashable_values_ _member_type_ _value_repr_ _use_args_ _new_member_ __new__ _flag_mask_ _singles_mask_ _all_bits_"
-    " _boundary_ _inverted_ _order_ __reduce_ex__".split()
+    " _hashable_values_ _member_type_ _value_repr_ _use_args_ _new_member_ __new__ _flag_mask_ _singles_mask_"
+    " _all_bits_ _boundary_ _inverted_ _order_ __reduce_ex__".split()
 )
+_SLOTS = (MemberDescriptorType, GetSetDescriptorType)
 _NAMED_TUPLE_MACHINERY = frozenset(
     "__new__ _make _replace __replace__ __repr__ _asdict __getnewargs__ __slots__ _fields _field_defaults".split()
 )
@@ -59,7 +61,7 @@ def _entries(cls: type) -> Iterator[tuple[str, object]]:
     elif issubclass(cls, tuple) and hasattr(cls, "_fields"):
         derived |= _NAMED_TUPLE_MACHINERY | set(cls._fields)
     for name, value in sorted(vars(cls).items()):
-        if name in derived or name.startswith("__pydantic_") or isinstance(value, MemberDescriptorType | GetSetDescriptorType):
+        if name in derived or name.startswith("__pydantic_") or isinstance(value, _SLOTS):
             continue
         if issubclass(cls, enum.Enum) and isinstance(value, cls):
             yield name, value._value_
@@ -80,7 +82,7 @@ def _is_generated(value: object) -> bool:
 
 def _attribute(value: object) -> object:
     if isinstance(value, staticmethod | classmethod):
-        return (type(value).__name__, unwrap(value.__func__))
+        return ("staticmethod" if isinstance(value, staticmethod) else "classmethod", unwrap(value.__func__))
     if isinstance(value, property):
         return ("property", *(unwrap(part) for part in (value.fget, value.fset, value.fdel)))
     if isinstance(value, functools.cached_property):

@@ -8,17 +8,20 @@ helpers, dicts of functions and recursion without knowing what a function is.
 from __future__ import annotations
 
 import builtins
-import functools
-from dataclasses import dataclass
+import sys
+from dataclasses import dataclass, replace
+from importlib import import_module
+from importlib.util import find_spec, resolve_name
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from ipycheckpoint.identity import code
-from ipycheckpoint.identity.ownership import is_users
+from ipycheckpoint.identity.ownership import is_users, is_users_file
 from ipycheckpoint.identity.registry import shapes_of
 from ipycheckpoint.identity.shapes import Shape
 
 if TYPE_CHECKING:
+    import functools
     from collections.abc import Callable, Iterator, Mapping
 
     from ipycheckpoint.identity.code import Reference
@@ -49,16 +52,16 @@ UNBOUND = Named("")
 def unwrap(value: object) -> object:
     """The function behind one of our own decorators; `value` itself otherwise."""
     while getattr(type(value), "__is_checkpoint__", False):
-        value = value.__wrapped__  # type: ignore[attr-defined]
+        value = value.__wrapped__  # type: ignore[attr-defined]  # a checkpoint has it
     return value
 
 
-def is_users_function(value: object) -> bool:
+def is_users_function(value: object) -> TypeGuard[FunctionType]:
     """Whether `value` is a Python function whose code the user may edit."""
     return isinstance(value, FunctionType) and is_users(value.__globals__.get("__name__"))
 
 
-def is_users_class(value: object) -> bool:
+def is_users_class(value: object) -> TypeGuard[type]:
     """Whether `value` is a class that the user may edit."""
     return isinstance(value, type) and is_users(value.__module__)
 
@@ -66,14 +69,16 @@ def is_users_class(value: object) -> bool:
 def references(function: FunctionType, form: code.CodeForm | None = None) -> Iterator[Reached]:
     """What the code of `function` reaches now, in order of appearance."""
     form = form or code.of_function(function)
-    cells = dict(zip(function.__code__.co_freevars, function.__closure__ or (), strict=True))
     namespace = function.__globals__
+    cells = dict(zip(function.__code__.co_freevars, function.__closure__ or (), strict=True))
     for reference in form.references:
         cell = cells.get(reference.name) if reference.free else None
         if cell is not None:
             yield from resolve(reference, _contents(reference.name, cell), id(cell))
         else:
             yield from resolve(reference, namespace, id(namespace))
+    for reference in form.modules:
+        yield from imported(reference, namespace)
 
 
 def _contents(name: str, cell: Any) -> Mapping[str, object]:
@@ -89,25 +94,77 @@ def resolve(reference: Reference, namespace: Mapping[str, object], place: int) -
     An attribute of a function is one thing more that is reached, since code may count calls or keep state there.
     """
     path = reference.name
+    attributes = list(reference.attributes)
     if path in namespace:
-        value = unwrap(namespace[path])
+        value = namespace[path]
     elif hasattr(builtins, path):
         value = Named(f"builtins.{path}")
     else:
         value = UNBOUND
-    attributes = list(reference.attributes)
     while attributes and isinstance(value, ModuleType):
         if not is_users(value.__name__):
             value = Named(".".join((value.__name__, *attributes)))
-            attributes = []
             break
-        attribute = attributes.pop(0)
-        path = f"{path}.{attribute}"
-        value = unwrap(getattr(value, attribute, UNBOUND))
-    yield Reached(path, by_name(value), (place, path))
-    if attributes and isinstance(value, FunctionType) and attributes[0] in vars(value):
+        path = f"{path}.{attributes[0]}"
+        value = getattr(value, attributes.pop(0), UNBOUND)
+    behind = unwrap(value)
+    yield Reached(path, by_name(behind), (place, path))
+    if behind is not value:
+        yield from _depends(value, path, place)
+    if attributes and isinstance(behind, FunctionType) and attributes[0] in vars(value):
         path = f"{path}.{attributes[0]}"
         yield Reached(path, by_name(unwrap(vars(value)[attributes[0]])), (place, path))
+
+
+def _depends(wrapper: Any, path: str, place: int) -> Iterator[Reached]:
+    """What a checkpoint that is reached depends on besides its code: an outer one must not mask a change of it."""
+    depends = wrapper.depends()
+    if depends:
+        path = f"{path}.<depends>"
+        yield Reached(path, depends, (place, path))
+
+
+def imported(reference: Reference, namespace: Mapping[str, object]) -> Iterator[Reached]:
+    """Find what an import inside the code of a function brings, whether the function has run before or not."""
+    name = _absolute(reference.name, namespace)
+    if not _is_users_import(name):
+        yield Reached(name, Named(".".join((name, *reference.attributes))), (id(sys.modules), name))
+        return
+    found = {name: _module_called(name, reference.attributes)}
+    yield from resolve(replace(reference, name=name), found, id(sys.modules))
+
+
+def _absolute(name: str, namespace: Mapping[str, object]) -> str:
+    package = namespace.get("__package__")
+    try:
+        return resolve_name(name, package if isinstance(package, str) else None)
+    except ImportError:  # no package to be relative to: the import will say so
+        return name
+
+
+def _is_users_import(name: str) -> bool:
+    top = name.partition(".")[0]
+    if top in sys.modules:
+        return is_users(top)
+    try:
+        spec = find_spec(top)
+    except (ImportError, ValueError):
+        return False
+    if spec is None or spec.origin in ("built-in", "frozen"):
+        return False
+    places = [spec.origin] if spec.origin is not None else list(spec.submodule_search_locations or ())
+    return any(map(is_users_file, places))
+
+
+def _module_called(name: str, attributes: tuple[str, ...]) -> object:
+    # The code that will run can only be known by doing what the function itself does first.
+    try:
+        module = import_module(name)
+        if attributes and not hasattr(module, attributes[0]) and hasattr(module, "__path__"):
+            import_module(f"{name}.{attributes[0]}")
+    except Exception:  # noqa: BLE001 - importing runs the user's code; if the function gets there, it will fail as well
+        return sys.modules.get(name, UNBOUND)
+    return module
 
 
 def by_name(value: object) -> object:
@@ -120,14 +177,27 @@ def by_name(value: object) -> object:
         owner = value.__self__
         if owner is None or isinstance(owner, ModuleType):
             return Named(f"{value.__module__}.{value.__qualname__}")
-    if isinstance(value, FunctionType) and not value.__closure__ and not is_users_function(value):
-        return Named(_foreign_name(value))
+    if isinstance(value, FunctionType) and not is_users_function(value):
+        if not value.__closure__:
+            return Named(_foreign_name(value))
+        if _is_installed(value):
+            return Named(f"{value.__module__}.{value.__qualname__}")
     return value
 
 
 def _foreign_name(function: FunctionType) -> str:
     # `functools.wraps` copies the module and name of what it wraps; the code knows whose it is.
     return f"{function.__globals__.get('__name__')}.{function.__code__.co_qualname}"
+
+
+def _is_installed(function: FunctionType) -> bool:
+    """Whether its name leads to it in an installed module, so that what it wraps is installed, too."""
+    if is_users(function.__module__) or hasattr(function, "registry"):  # anyone may add to a `singledispatch`
+        return False
+    found: object = sys.modules.get(function.__module__)
+    for name in function.__qualname__.split("."):
+        found = getattr(found, name, None)
+    return found is function
 
 
 class Wiring:

@@ -60,7 +60,7 @@ def preview(value: object, limit: int = 80) -> str:
     >>> preview({"a": [1, 2], "b": "text"})
     "{'a': [1, 2], 'b': 'text'}"
     >>> preview(list(range(1000)), limit=30)
-    '[0, 1, 2, 3, …] (1,000 items)'
+    '[0, 1, 2, …] (1,000 items)'
     """
     try:
         line = _line(value, limit, 3)

@@ -138,8 +138,17 @@ def _node_of(code: CodeType, nodes: list[Function]) -> Function | None:
         return nodes[0] if nodes else None
     # Several on one line: the innermost that holds all that was compiled into the code.
     places = [(line, column) for line, _, column, _ in code.co_positions() if line and column]
-    holding = [node for node in nodes if places and all(_holds(node, *place) for place in places)]
+    if not places:
+        # 3.12 gives no column to a lambda that only returns a constant; it needs nothing from around it.
+        return next((node for node in nodes if same_code(_compile_alone(node), code)), None)
+    holding = [node for node in nodes if all(_holds(node, *place) for place in places)]
     return max(holding, key=lambda node: (node.lineno, node.col_offset), default=None)
+
+
+def _compile_alone(node: Function) -> CodeType:
+    tree: ast.Expression | ast.Module = ast.Expression(node) if isinstance(node, ast.Lambda) else ast.Module([node], [])
+    whole = compile(tree, "<alone>", "eval" if isinstance(tree, ast.Expression) else "exec", dont_inherit=True)
+    return next(const for const in whole.co_consts if isinstance(const, CodeType))
 
 
 def _holds(node: Function, line: int, column: int) -> bool:

@@ -49,7 +49,8 @@ if TYPE_CHECKING:
 
     from typing_extensions import Buffer  # annotations only: nothing is imported at run time
 
-_SMALL_NBYTES = 1 << 14
+_SMALL_NBYTES = 1024
+_LENGTHS = [length.to_bytes(8, "little") for length in range(_SMALL_NBYTES)]
 _NEVER_ENDS = 1_000_000  # steps deep: an object that makes a new one of its kind whenever it is asked
 _SCAN_CREDIT = 1 << 20  # values; what may be spent on looking for plain data in vain
 _SCAN_EARNINGS = 100  # values more for each one that is visited, which takes about as long
@@ -210,13 +211,13 @@ class _Walk:
         kind = type(value)
         self._nodes[id(value)] = node
         self._credit += _SCAN_EARNINGS
-        if kind in CONTAINERS and self._credit > 0:
-            found = extent(value)
-            if isinstance(found, Extent):
-                node.extent = found
-                return node
-            self._credit -= found.cost
         try:
+            if kind in CONTAINERS and self._credit > 0:
+                found = extent(value)
+                if isinstance(found, Extent):
+                    node.extent = found
+                    return node
+                self._credit -= found.cost
             shape = self._shaper(kind)(value)
         except Unidentifiable:
             raise
@@ -327,10 +328,13 @@ def _extent_of(node: _Node) -> Extent | None:
 
 def _digest(kind: str, *fields: Buffer) -> bytes:
     """The 32 bytes of `digest.digest`: with one call instead of several where the fields are small."""
-    small = [field for field in fields if isinstance(field, bytes) and len(field) < _SMALL_NBYTES]
-    if len(small) == len(fields):
-        framed = b"".join([part for field in small for part in (len(field).to_bytes(8, "little"), field)])
-        return blake3(len(kind).to_bytes(8, "little") + kind.encode() + framed).digest()
+    framed: list[bytes] = [_LENGTHS[len(kind)], kind.encode()]
+    for field in fields:
+        if not isinstance(field, bytes) or len(field) >= _SMALL_NBYTES:
+            break
+        framed += (_LENGTHS[len(field)], field)
+    else:
+        return blake3(b"".join(framed)).digest()
     hasher = Hasher(kind)
     for field in fields:
         hasher.field(field)

@@ -4,29 +4,58 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, replace
-from types import FunctionType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ipycheckpoint.digest import Digest, Hasher, digest
 from ipycheckpoint.errors import Unidentifiable
 from ipycheckpoint.identity import classes, code  # noqa: F401 - importing `classes` registers its Shapes
-from ipycheckpoint.identity.closure import (
-    Named,
-    Wiring,
-    is_users_class,
-    is_users_function,
-    references,
-)
+from ipycheckpoint.identity.closure import Named, Wiring, is_users_class, is_users_function, references
 from ipycheckpoint.identity.identity import Identity, Ingredient, IngredientKind, Kind
 from ipycheckpoint.identity.outline import outline, preview
 from ipycheckpoint.identity.values import digest_value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+    from types import FunctionType
 
     from ipycheckpoint.identity.closure import Reached
 
-    Fingerprints = Mapping[str | type, Callable[[object], object]]
+    Fingerprints = Mapping[str | type, Callable[[Any], object]]
+
+_IGNORED = digest("ignored")
+
+
+class Digester:
+    """Digests live values as the user wants them seen: `fingerprints` stand for some, by name or by type.
+
+    A key without a dot is the name of an argument or global, one with a dot the full name of a class.
+    """
+
+    def __init__(self, fingerprints: Fingerprints | None = None) -> None:
+        self._by_name: dict[str, Callable[[Any], object]] = {}
+        self._by_type: dict[str | type, Callable[[Any], object]] = {}
+        for key, function in (fingerprints or {}).items():
+            if isinstance(key, str) and "." not in key:
+                self._by_name[key] = function
+            else:
+                self._by_type[key] = function
+
+    def digest(self, name: str, value: object) -> Digest:
+        """The Digest of `value`, called `name`; Unidentifiable, with the path, if it has none."""
+        function = self._by_name.get(name)
+        if function is None:
+            return digest_value(value, name, fingerprints=self._by_type)
+        try:
+            simpler = function(value)
+        except Exception as error:
+            reason = f"its fingerprint function raised {type(error).__name__}: {error}"
+            raise Unidentifiable(name, type(value).__qualname__, reason) from error
+        # With the function: what another one makes of another value may be equal by chance.
+        return digest("fingerprint", *(bytes.fromhex(digest_value(part, name)) for part in (function, simpler)))
+
+    def sees_inside(self, name: str) -> bool:
+        """Whether the value called `name` counts by what is inside it, so that an outline of it tells something."""
+        return name not in self._by_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +65,15 @@ class Work:
     identity: Identity
     values: Mapping[int, object]
     """By the position of the Ingredient. The same Key means the same positions, whatever the names."""
-    fingerprints: Fingerprints
+    digester: Digester
 
     def described(self) -> Work:
         """The same with previews and outlines: worth their price only when the run is to be kept."""
         described = list(self.identity.ingredients)
         for position, value in self.values.items():
             ingredient = described[position]
-            described[position] = replace(ingredient, preview=preview(value), parts=outline(value))
+            parts = outline(value) if self.digester.sees_inside(ingredient.name) else {}
+            described[position] = replace(ingredient, preview=preview(value), parts=parts)
         return replace(self, identity=replace(self.identity, ingredients=tuple(described)))
 
     def changed(self) -> list[int]:
@@ -54,9 +84,8 @@ class Work:
         return self.identity.ingredients[position]
 
     def _digest_now(self, position: int) -> Digest | None:
-        name = self._ingredient(position).name
         try:
-            return digest_value(self.values[position], name, fingerprints=self.fingerprints)
+            return self.digester.digest(self._ingredient(position).name, self.values[position])
         except Unidentifiable:
             return None  # it had an identity before the run, so it isn't what it was
 
@@ -70,7 +99,7 @@ class Collector:
 
     def __init__(self, *, ignore: Iterable[str] = (), fingerprints: Fingerprints | None = None) -> None:
         self._ignore = frozenset(ignore)
-        self._fingerprints = fingerprints or {}
+        self._digester = Digester(fingerprints)
         self._ingredients: list[Ingredient] = []
         self._values: dict[int, object] = {}
         self._ordinals: dict[object, int] = {}
@@ -86,8 +115,10 @@ class Collector:
     def add_value(self, kind: IngredientKind, name: str, value: object) -> None:
         """Add a live value; Unidentifiable if it has no stable identity."""
         if name in self._ignore:
+            # Its place is kept: without it, ignoring one argument would look like ignoring another.
+            self._ingredients.append(Ingredient(kind, name, _IGNORED, "ignored"))
             return
-        value_digest = digest_value(value, name, fingerprints=self._fingerprints)
+        value_digest = self._digester.digest(name, value)
         self._values[len(self._ingredients)] = value
         self._ingredients.append(Ingredient(kind, name, value_digest))
 
@@ -131,7 +162,7 @@ class Collector:
         while self._queue:
             path, value, data_kind = self._queue.popleft()
             if is_users_function(value):
-                self._add_function(path, value)  # type: ignore[arg-type]  # is_users_function says so
+                self._add_function(path, value)
             elif is_users_class(value):
                 self._ingredients.append(Ingredient("class", path, digest_value(value, path)))
             else:
@@ -149,7 +180,7 @@ class Collector:
 
     def work(self, kind: Kind, label: str) -> Work:
         """All that was collected, as the Work called `label`."""
-        return Work(Identity(kind, label, tuple(self._ingredients)), self._values, self._fingerprints)
+        return Work(Identity(kind, label, tuple(self._ingredients)), self._values, self._digester)
 
 
 def tag_ingredients(tags: Sequence[tuple[str, str]]) -> list[Ingredient]:

@@ -154,6 +154,10 @@ def _reduce_enum(cls: Any) -> Any:
         "qualname": cls.__qualname__,
         "boundary": getattr(cls, "_boundary_", None),
     }
+    if "__new_member__" in vars(cls) and cls._member_type_ is not object:
+        # Its own `__new__` made members whose content is not their value.
+        options["contents"] = [cls._member_type_.__getnewargs__(member) for member in cls.__members__.values()]
+        options["member_type"] = cls._member_type_
     state = _state(cls)
     state["attributes"] = {
         name: value

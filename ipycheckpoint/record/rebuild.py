@@ -229,7 +229,19 @@ def enum_v1(
     """An Enum with its members, aliases among them."""
     namespace = metaclass.__prepare__(name, bases)
     namespace["__module__"], namespace["__qualname__"] = options["module"], options["qualname"]
-    for member, value in members:
+    if "contents" in options:
+
+        def make(cls: Any, number: Any) -> Any:
+            number = number[0] if isinstance(number, tuple) else number
+            made = options["member_type"].__new__(cls, *options["contents"][number])
+            made._value_ = members[number][1]
+            return made
+
+        namespace["__new__"] = make
+        members_to_make: Sequence[tuple[str, Any]] = [(member, number) for number, (member, _) in enumerate(members)]
+    else:
+        members_to_make = members
+    for member, value in members_to_make:
         namespace[member] = value
     keywords = {"boundary": options["boundary"]} if options.get("boundary") is not None else {}
     return metaclass.__new__(metaclass, name, bases, namespace, **keywords)

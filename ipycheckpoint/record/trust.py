@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ipycheckpoint.errors import CheckpointWarning
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -111,6 +113,7 @@ class Keyring:
             warnings.warn(
                 f"what is kept now will not be trusted by another process: can't write the secret that "
                 f"signs it ({problem}); set IPYCHECKPOINT_SECRET_FILE to a file that can be written",
+                CheckpointWarning,
                 stacklevel=3,
             )
             return secret

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import inspect
+import linecache
 import sys
 import warnings
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
+from types import FunctionType
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, Literal, ParamSpec, TypeVar, overload
 
 from ipycheckpoint import workspace
@@ -23,11 +25,11 @@ from ipycheckpoint.record.outcome import Refused
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable
 
     from ipycheckpoint.cache.cache import Cache
     from ipycheckpoint.engine.lookup import Mode
-    from ipycheckpoint.identity.identity import Identity, Key
+    from ipycheckpoint.identity.identity import Identity, Ingredient, Key
     from ipycheckpoint.identity.work import Fingerprints, Work
     from ipycheckpoint.record.outcome import Outcome
     from ipycheckpoint.record.record import Header
@@ -38,6 +40,8 @@ S = TypeVar("S")
 Q = ParamSpec("Q")
 
 OnError = Literal["warn", "raise", "ignore"]
+
+_Descriptor = TypeVar("_Descriptor", "classmethod[Any, ..., Any]", "staticmethod[..., Any]", property)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,21 +79,14 @@ class CheckpointedFunction(Generic[P, R]):
 
     def __init__(self, function: Callable[P, R], options: Options) -> None:
         functools.update_wrapper(self, function)
+        plain = unfold(function).function
+        self.label = options.name or _full_name(plain)
+        """What its records are listed under."""
         self._options = options
-        self._asynchronous = inspect.iscoroutinefunction(unfold(function, (), {}).function)
+        self._asynchronous = inspect.iscoroutinefunction(plain)
         self._warned: set[str] = set()
         if self._asynchronous:
             _mark_as_coroutine_function(self)
-
-    @property
-    def label(self) -> str:
-        """What its records are listed under."""
-        if self._options.name is not None:
-            return self._options.name
-        function = unfold(self.__wrapped__, (), {}).function
-        name = getattr(function, "__qualname__", type(function).__qualname__)
-        module = getattr(function, "__module__", None)
-        return name if module in (None, "__main__", "__mp_main__") else f"{module}.{name}"
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Restore the result of this call, or run it and keep what it gives."""
@@ -130,6 +127,13 @@ class CheckpointedFunction(Generic[P, R]):
         """Forget every record of this function, of all versions and arguments; how many there were."""
         return self._cache().forget_label(self.label, "call")
 
+    def depends(self) -> tuple[tuple[str, str], ...]:
+        """The name and Digest of each file and package that it watches: what calls it depends on them as well."""
+        return tuple((ingredient.name, ingredient.digest) for ingredient in self._surroundings())
+
+    def _surroundings(self) -> list[Ingredient]:
+        return [*watched(self._options.watch), *pinned(self._options.pin)]
+
     def _call(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], mode: Mode) -> R:
         run = functools.partial(self.__wrapped__, *args, **kwargs)
         prepared = self._prepare(args, kwargs, mode)
@@ -166,7 +170,7 @@ class CheckpointedFunction(Generic[P, R]):
     def _work(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Work:
         options = self._options
         call = unfold(self.__wrapped__, args, kwargs)
-        extra = [*tag_ingredients(self._tags()), *watched(options.watch), *pinned(options.pin)]
+        extra = [*tag_ingredients(self._tags()), *self._surroundings()]
         return identify_call(call, self.label, ignore=options.ignore, fingerprints=options.fingerprints, extra=extra)
 
     def _key(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Key:
@@ -209,30 +213,26 @@ class CheckpointedFunction(Generic[P, R]):
         self: CheckpointedFunction[Concatenate[S, Q], R], instance: S, owner: type | None = None
     ) -> CheckpointedFunction[Q, R]: ...
     def __get__(self, instance: object | None, owner: type | None = None) -> Any:
-        if instance is None:
+        bind = getattr(self.__wrapped__, "__get__", None)
+        if instance is None or bind is None:  # a partial isn't bound either
             return self
         bound = object.__new__(_BoundCheckpoint)
-        functools.update_wrapper(bound, self.__wrapped__)
-        # After the update, which copies attributes of the function over those of the wrapper.
-        bound.__wrapped__ = self.__wrapped__.__get__(instance, owner)  # type: ignore[attr-defined]  # a function's
-        bound.__self__ = instance
-        bound.__func__ = self
-        bound._options, bound._asynchronous, bound._warned = self._options, self._asynchronous, self._warned
+        bound.__dict__ = {**self.__dict__, "__wrapped__": bind(instance, owner), "__self__": instance, "__func__": self}
         return bound
 
     def __fingerprint__(self) -> object:
-        return self.__wrapped__
+        return self.__wrapped__, self.depends()
 
     def __repr__(self) -> str:
         return f"<checkpoint of {self.__wrapped__!r}>"
 
     def __reduce__(self) -> Any:
+        # A partial has no name of its own.
+        qualname = getattr(self, "__qualname__", "<partial>")
         found: Any = sys.modules.get(self.__module__)
-        for name in self.__qualname__.split("."):
+        for name in qualname.split("."):
             found = getattr(found, name, None)
-        if found is self:
-            return self.__qualname__
-        return CheckpointedFunction, (self.__wrapped__, self._options)
+        return qualname if found is self else (CheckpointedFunction, (self.__wrapped__, self._options))
 
 
 class _BoundCheckpoint(CheckpointedFunction[P, R]):
@@ -242,7 +242,9 @@ class _BoundCheckpoint(CheckpointedFunction[P, R]):
     __func__: CheckpointedFunction[Any, R]
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _BoundCheckpoint) and self.__self__ is other.__self__ and self.__func__ is other.__func__
+        if not isinstance(other, _BoundCheckpoint):
+            return NotImplemented
+        return self.__self__ is other.__self__ and self.__func__ is other.__func__
 
     def __hash__(self) -> int:
         return hash((id(self.__self__), self.__func__))
@@ -251,6 +253,16 @@ class _BoundCheckpoint(CheckpointedFunction[P, R]):
         return getattr, (self.__self__, self.__func__.__name__)
 
 
+class _CheckpointedClassMethod(classmethod):  # type: ignore[type-arg]  # not before 3.13 at run time
+    """A class method whose checkpoint is bound to the class: since 3.13, `classmethod` itself makes a plain method."""
+
+    def __get__(self, instance: object, owner: type | None = None) -> Any:
+        return self.__func__.__get__(type(instance) if owner is None else owner, type)
+
+
+# The order matters: a type checker takes the first that fits.
+@overload
+def checkpoint(function: _Descriptor, /) -> _Descriptor: ...
 @overload
 def checkpoint(function: Callable[P, R], /) -> CheckpointedFunction[P, R]: ...
 @overload
@@ -294,8 +306,8 @@ def checkpoint(
         pin: packages whose installed versions count.
         watch: paths and globs of files whose content counts.
         expires: how long a result is good for: ``"12h"``, ``"1d"``, seconds, or a timedelta.
-        on_error: what to do when a result can't be kept: ``"warn"``, ``"raise"`` or ``"ignore"``. The function
-            has run by then, and except for ``"raise"`` its result is returned.
+        on_error: what to do when a call can't be identified, or its result can't be kept: ``"warn"`` or
+            ``"ignore"``, and return what the function returns; or ``"raise"``.
         mode: ``"on"``, ``"off"``, ``"read"`` or ``"refresh"``, whatever the mode of the process is.
 
     Raises UsageError for a bad option, and for a generator function, which has no result to keep.
@@ -313,7 +325,7 @@ def checkpoint(
         raise UsageError(f"on_error is {on_error!r}; it must be one of warn, raise, ignore")
     if isinstance(ignore, str):
         raise UsageError(f"ignore is the text {ignore!r}; a list of names is needed: ignore=[{ignore!r}]")
-    pairs = tags.items() if isinstance(tags, dict) else tags
+    pairs = tags.items() if isinstance(tags, Mapping) else tags
     seconds = expires.total_seconds() if isinstance(expires, timedelta) else expires
     options = Options(
         name=name,
@@ -337,30 +349,62 @@ def _is_path(value: object) -> bool:
 
 
 def _decorate(function: Any, options: Options) -> Any:
-    if isinstance(function, classmethod | staticmethod):
-        return type(function)(_decorate(function.__func__, options))
+    if isinstance(function, classmethod):
+        return _CheckpointedClassMethod(_decorate(function.__func__, options))
+    if isinstance(function, staticmethod):
+        return staticmethod(_decorate(function.__func__, options))
     if isinstance(function, property):
         getter = None if function.fget is None else _decorate(function.fget, options)
         return property(getter, function.fset, function.fdel, function.__doc__)
     if isinstance(function, CheckpointedFunction):
-        return CheckpointedFunction(function.__wrapped__, replace(options))
+        return CheckpointedFunction(function.__wrapped__, options)
     if not callable(function):
-        raise UsageError(f"@checkpoint needs a function, not {function!r}; options go by name, as in @checkpoint(name=…)")
-    plain = unfold(function, (), {}).function
+        raise UsageError(f"@checkpoint needs a function, not {function!r}; options go by name: @checkpoint(name=…)")
+    plain = unfold(function).function
     if inspect.isgeneratorfunction(plain) or inspect.isasyncgenfunction(plain):
         raise UsageError(
-            f"{getattr(function, '__qualname__', function)} is a generator function: what it gives can be gone through once,"
-            " so it can't be kept. Let it return a list."
+            f"{_full_name(plain)} is a generator function: what it gives can be gone through once, so it can't be kept."
+            " Let it return a list."
         )
+    if isinstance(plain, FunctionType):
+        # The text that it was compiled from: by the time of the first call its file may have been edited.
+        linecache.getlines(plain.__code__.co_filename, plain.__globals__)
+    _join_autoreload()
     return CheckpointedFunction(function, options)
 
 
+def _full_name(function: Any) -> str:
+    name: str = getattr(function, "__qualname__", type(function).__qualname__)
+    module = getattr(function, "__module__", None)
+    return name if module in (None, "__main__", "__mp_main__") else f"{module}.{name}"
+
+
 def _mark_as_coroutine_function(function: Any) -> None:
-    mark = getattr(inspect, "markcoroutinefunction", None)  # 3.12+
-    if mark is not None:
-        mark(function)
+    if sys.version_info >= (3, 12):
+        inspect.markcoroutinefunction(function)
     else:
-        function._is_coroutine = asyncio.coroutines._is_coroutine  # type: ignore[attr-defined]  # what 3.11's asyncio looks for
+        from asyncio import coroutines
+
+        function._is_coroutine = coroutines._is_coroutine  # what asyncio looks for
+
+
+def _join_autoreload() -> None:
+    """Let ``%autoreload`` renew a checkpoint that was imported by name, as it renews functions."""
+    autoreload = sys.modules.get("IPython.extensions.autoreload")
+    rules = getattr(autoreload, "UPDATE_RULES", None)
+    if rules is not None and _AUTORELOAD not in rules:
+        rules.append(_AUTORELOAD)
+
+
+def _are_checkpoints(old: object, new: object) -> bool:
+    return isinstance(old, CheckpointedFunction) and isinstance(new, CheckpointedFunction)
+
+
+def _renew(old: Any, new: Any) -> None:
+    old.__dict__ = new.__dict__
+
+
+_AUTORELOAD = (_are_checkpoints, _renew)
 
 
 def _depth_of_caller() -> int:
@@ -370,4 +414,3 @@ def _depth_of_caller() -> int:
     while frame.f_back is not None and str(frame.f_globals.get("__name__", "")).partition(".")[0] == package:
         depth, frame = depth + 1, frame.f_back
     return depth
-

@@ -3,6 +3,7 @@
 Run as a script it prints the Digests of this interpreter as JSON.
 """
 
+# ruff: noqa: E501 - a snippet is a row of a table
 from __future__ import annotations
 
 import ast

@@ -26,12 +26,15 @@ def _series(series: Any) -> Shape:
 
 def _extras(value: Any) -> list[object]:
     """What else a frame carries: `attrs`, flags, and what a subclass says that it keeps (`_metadata`)."""
-    own = [getattr(value, name, None) for name in value._metadata if name != "name"]
-    return [value.attrs, value.flags.allows_duplicate_labels, *own]
+    return [value.attrs, value.flags.allows_duplicate_labels, *(getattr(value, name, None) for name in _kept(value))]
 
 
 def _extra_labels(value: Any) -> list[str]:
-    return [".attrs", ".flags", *(f".{name}" for name in value._metadata if name != "name")]
+    return [".attrs", ".flags", *(f".{name}" for name in _kept(value))]
+
+
+def _kept(value: Any) -> list[str]:
+    return [name for name in value._metadata if name not in {"name", "_name"}]
 
 
 @shapes_of("pandas.RangeIndex")
@@ -49,7 +52,7 @@ def _multi_index(index: Any) -> Shape:
 
 @shapes_of("pandas.Index")
 def _index(index: Any) -> Shape:
-    parts = [type(index), _elements(index), index.name, getattr(index, "freqstr", None)]
+    parts = [type(index), _elements(index), index.name, getattr(index, "freq", None)]
     return Shape("Index", (), parts, named(".__class__", ".array", ".name", ".freq"))
 
 

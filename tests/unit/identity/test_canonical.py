@@ -32,7 +32,10 @@ SAME = {
     "comment": ("def f(x): return x", "def f(x):\n    # why\n    return x"),
     "layout": ("def f(x): return (x +\n 1)", "def f( x ):\n\n\n  return x+1"),
     "docstring": ("def f(x): return x", "def f(x):\n  '''Doc.'''\n  return x"),
-    "inner docstring": ("def f():\n  class A:\n    x = 1\n  return A", "def f():\n  class A:\n    'doc'\n    x = 1\n  return A"),
+    "inner docstring": (
+        "def f():\n  class A:\n    x = 1\n  return A",
+        "def f():\n  class A:\n    'doc'\n    x = 1\n  return A",
+    ),
     "annotations": ("def f(x, *, y=1): return x", "def f(x: int, *, y: 'str' = 1) -> float: return x"),
     "variable annotation": ("def f():\n  x = 1\n  return x", "def f():\n  x: int = 1\n  return x"),
     "bare annotation": ("def f():\n  x = 1\n  return x", "def f():\n  x: int\n  x = 1\n  return x"),
@@ -103,7 +106,10 @@ DIFFERENT = {
     "written global": ("def f():\n  global a\n  a = 1", "def f():\n  global b\n  b = 1"),
     "global or local": ("def f():\n  global a\n  a = 1", "def f():\n  a = 1"),
     "class attribute": ("def f():\n  class A: x = 1\n  return A", "def f():\n  class A: y = 1\n  return A"),
-    "field annotation": ("def f():\n  class A: x: int = 1\n  return A", "def f():\n  class A: x: 'str' = 1\n  return A"),
+    "field annotation": (
+        "def f():\n  class A: x: int = 1\n  return A",
+        "def f():\n  class A: x: 'str' = 1\n  return A",
+    ),
     "field": ("def f():\n  class A: x: int\n  return A", "def f():\n  class A: y: int\n  return A"),
     "class name": ("def f():\n  class A: pass\n  return A", "def f():\n  class B: pass\n  return B"),
     "name of a function that gets away": (
@@ -240,7 +246,8 @@ def test_a_reference_says_how_it_is_used_at_its_most_revealing(body, use):
 
 
 def test_writes_are_the_globals_that_are_bound_or_deleted():
-    source = "def f():\n  global a, b, c, d\n  a = 1\n  del b\n  [c := i for i in x]\n  def g():\n    global e\n    import e\n  return d"
+    inner = "\n  def g():\n    global e\n    import e\n  return d"
+    source = "def f():\n  global a, b, c, d\n  a = 1\n  del b\n  [c := i for i in x]" + inner
     assert canonical_form_of(source).writes == ("a", "b", "c", "e")
 
 
@@ -293,7 +300,14 @@ def test_a_frozenset_has_no_order(items):
 
 @pytest.mark.parametrize(
     ("one", "other"),
-    [(0.0, -0.0), ((1, 2), (12,)), (("a", "b"), ("ab",)), ((1,), frozenset([1])), (0j, -0j), (slice(1), slice(None, 1, 1))],
+    [
+        (0.0, -0.0),
+        ((1, 2), (12,)),
+        (("a", "b"), ("ab",)),
+        ((1,), frozenset([1])),
+        (0j, -0j),
+        (slice(1), slice(None, 1, 1)),
+    ],
 )
 def test_near_constants_differ(one, other):
     assert constant(one) != constant(other)
@@ -341,7 +355,9 @@ def _statements(expression: st.SearchStrategy) -> st.SearchStrategy:
         expression.map(lambda e: ast.Return(e)),
         st.builds(lambda e, s: ast.If(e, [s], []), expression, assign),
         st.builds(lambda n, e, s: ast.For(ast.Name(n, ast.Store()), e, [s], []), names, expression, assign),
-        st.builds(lambda e, n, s: ast.With([ast.withitem(e, ast.Name(n, ast.Store()))], [s]), expression, names, assign),
+        st.builds(
+            lambda e, n, s: ast.With([ast.withitem(e, ast.Name(n, ast.Store()))], [s]), expression, names, assign
+        ),
     )
 
 

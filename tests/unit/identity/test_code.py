@@ -143,8 +143,7 @@ def test_every_function_of_the_standard_library_has_a_form_without_source():
     import typing
 
     for module in (argparse, asyncio.base_events, dataclasses, typing):
-        with open(module.__file__, encoding="utf-8") as file:
-            whole = compile(file.read(), module.__file__, "exec")
+        whole = compile(Path(module.__file__).read_text(encoding="utf-8"), module.__file__, "exec")
         assert of_code(whole).digest == of_code(whole).digest
 
 

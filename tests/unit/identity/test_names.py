@@ -111,8 +111,8 @@ def reads(source: str) -> list[str]:
         # match
         ("match a:\n  case 1: x = 1\n  case _: x = 2\nx", ["a"]),
         ("match a:\n  case 1: x = 1\nx", ["a", "x"]),
-        ("match a:\n  case [b, *c] if b: x = c\n  case {'k': d, **e}: x = d, e\n  case P.Q(y=f): x = f\n  case g: x = g\nx",
-         ["a", "P.Q"]),
+        ("match a:\n  case [b, *c] if b: x = c\n  case {'k': d, **e}: x = d, e\n  case g: x = g\nx", ["a"]),
+        ("match a:\n  case P.Q(y=f): x = f\n  case g: x = g\nx", ["a", "P.Q"]),
         ("match a:\n  case b if c: x = 1\nx, b", ["a", "c", "x", "b"]),
     ],
 )  # fmt: skip
@@ -365,7 +365,8 @@ variables = st.sampled_from(["a", "b", "c"])
 reading = st.one_of(
     variables, st.just("1"), variables.map(lambda n: f"({n} and 1)"), variables.map(lambda n: f"(b := {n})"),
     variables.map(lambda n: f"(0 and ({n} := 1))"), variables.map(lambda n: f"[{n} for _ in [1]][0]"),
-    variables.map(lambda n: f"(lambda: {n})()"), st.just("f()"), variables.map(lambda n: f"[({n} := 1) for _ in ()] == {n}"),
+    variables.map(lambda n: f"(lambda: {n})()"), st.just("f()"),
+    variables.map(lambda n: f"[({n} := 1) for _ in ()] == {n}"),
 )  # fmt: skip
 simple = st.one_of(
     st.builds("{} = {}".format, variables, reading),
@@ -388,7 +389,9 @@ def _nested(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
         st.builds("for {} in [0, 1]:\n{}\n  if {}: break".format, variables, body, reading),
         st.builds("for {} in [0] * bool({}):\n{}".format, variables, reading, body),
         st.builds("while True:\n{}\n  break".format, body),
-        st.builds("try:\n{}\n  1 / bool({})\nexcept ZeroDivisionError:\n{}\nelse:\n{}".format, body, reading, body, body),
+        st.builds(
+            "try:\n{}\n  1 / bool({})\nexcept ZeroDivisionError:\n{}\nelse:\n{}".format, body, reading, body, body
+        ),
         st.builds("try:\n{}\nfinally:\n{}".format, body, body),
         st.builds("with suppress(ZeroDivisionError):\n  1 / bool({})\n{}".format, reading, body),
         st.builds("match {}:\n  case 1:\n  {}\n  case b:\n  {}".format, reading, st.just("  pass"), st.just("  pass")),

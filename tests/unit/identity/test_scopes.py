@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import ast
-import sys
 import symtable
+import sys
 from textwrap import dedent
 
 import pytest
@@ -49,7 +49,7 @@ def test_a_function_binds_what_symtable_says(source):
     local = {s.get_name() for s in function.get_symbols() if s.is_local() and not s.is_global()}
     scope = scope_of(source, ast.FunctionDef)
     ours = scope.bound - scope.globals
-    inlined = {name for child in scope.children if child.kind == "comprehension" for name in child.bound}
+    inlined = {name for inner in scope.subtree() if inner.kind == "comprehension" for name in inner.bound}
     assert ours | inlined >= local >= ours
 
 

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ipycheckpoint.digest import digest
 from ipycheckpoint.errors import Unidentifiable
 from ipycheckpoint.identity.kinds.plain import Extent, extent
-from ipycheckpoint.identity.values import digest_value, fingerprint
+from ipycheckpoint.identity.values import _digest, digest_value, fingerprint
 
 
 class Box:
@@ -214,3 +215,8 @@ def test_an_object_that_does_not_tell_its_state_is_refused_with_its_words(value,
 
 def test_the_fingerprint_of_a_value_is_its_digest():
     assert fingerprint({"a": 1}) == digest_value({"a": 1})
+
+
+@given(st.lists(st.binary(max_size=2) | st.sampled_from([b"x" * 1023, b"x" * 1024, b"x" * 2_000_000])))
+def test_framing_with_one_call_is_framing_field_by_field(fields):
+    assert _digest("kind", *fields).hex() == digest("kind", *fields)

@@ -320,6 +320,25 @@ def test_no_hook_runs_whatever_the_layout_of_the_base(base, slots):
     assert [kind.__name__ for kind in back.__mro__] == [kind.__name__ for kind in Sub.__mro__]
 
 
+@pytest.mark.parametrize(("kind", "contents"), [(bytes, b"xx"), (int, 7), (str, "s"), (tuple, (1, 2)), (float, 0.5)])
+def test_an_enum_whose_members_have_other_contents_than_values_comes_back(kind, contents):
+    class Odd(kind, enum.Enum):
+        def __new__(cls, label):
+            made = kind.__new__(cls, contents)
+            label = label[0]  # Enum hands a tuple over as one of one, and "a"[0] is "a"
+            made._value_ = label.upper()
+            made.label = label
+            return made
+
+        A = "a"
+        B = "b"
+
+    back = through({"Odd": Odd, "a": Odd.A})
+    assert back["a"] is back["Odd"].A is back["Odd"]("A")
+    assert (back["a"].label, back["a"].value, back["a"].name) == ("a", "A", "A")
+    assert kind.__getnewargs__(back["a"]) == kind.__getnewargs__(Odd.A)
+
+
 def test_a_registered_subclass_stays_registered():
     class Base(abc.ABC):  # noqa: B024 - nothing abstract is needed here
         pass

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from ipycheckpoint.errors import CheckpointWarning
 from ipycheckpoint.record import trust
 from ipycheckpoint.record.trust import Keyring, Signature, secret_path
 
@@ -93,7 +94,7 @@ def test_a_damaged_secret_is_replaced(tmp_path):
 def test_where_no_secret_can_be_written_one_of_this_process_serves_with_one_warning(tmp_path):
     (tmp_path / "file").write_text("in the way")
     ring = Keyring(tmp_path / "file" / "secret")
-    with pytest.warns(UserWarning, match="IPYCHECKPOINT_SECRET_FILE"):
+    with pytest.warns(CheckpointWarning, match="IPYCHECKPOINT_SECRET_FILE"):
         signature = ring.sign(HEADER)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
