@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ipycheckpoint.digest import Digest, digest_bytes
 from ipycheckpoint.errors import CheckpointError, FormatError, IntegrityError
+from ipycheckpoint.identity.identity import Key
 from ipycheckpoint.identity.outline import preview
 from ipycheckpoint.record.codec import Section, decode
 from ipycheckpoint.record.environment import Environment
@@ -20,10 +22,10 @@ from ipycheckpoint.record.trust import Keyring
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from ipycheckpoint.cache.catalogue import Catalogue, Row
-    from ipycheckpoint.identity.identity import Identity, Key, Kind
+    from ipycheckpoint.identity.identity import Identity, Ingredient, Kind
     from ipycheckpoint.record.format import Stored
     from ipycheckpoint.record.record import Output
     from ipycheckpoint.store.base import Store
@@ -105,10 +107,11 @@ class Cache:
             key=draft.identity.key,
             created=now,
             seconds=draft.seconds,
-            ingredients=draft.identity.ingredients,
+            ingredients=tuple(replace(ingredient, source=None) for ingredient in draft.identity.ingredients),
             outputs=_described(draft),
             sections=layout.sections,
             environment=environment,
+            texts=self._put_texts(draft.identity.ingredients),
             tags=draft.tags,
             expires=None if draft.expires_seconds is None else now + draft.expires_seconds,
         )
@@ -125,6 +128,22 @@ class Cache:
         if not self._store.contains(_blob(content_digest)):
             self._store.put(_blob(content_digest), [content])
         return content_digest
+
+    def _put_texts(self, ingredients: Sequence[Ingredient]) -> tuple[tuple[int, Digest], ...]:
+        return tuple(
+            (position, self._put_blob(ingredient.source.encode("utf-8", "surrogatepass")))
+            for position, ingredient in enumerate(ingredients)
+            if ingredient.source is not None
+        )
+
+    def _with_texts(self, header: Header) -> Header:
+        ingredients = list(header.ingredients)
+        for position, text in header.texts:
+            content = self._store.get(_blob(text))
+            if content is not None and position < len(ingredients):
+                source = bytes(content.view).decode("utf-8", "surrogatepass")
+                ingredients[position] = replace(ingredients[position], source=source)
+        return replace(header, ingredients=tuple(ingredients))
 
     def find(self, key: Key) -> Found | Spoiled | None:
         """What is kept under `key`; nothing is unpickled, nothing written."""
@@ -206,30 +225,37 @@ class Cache:
     def header(self, key: Key) -> Header | None:
         """What is known of the record under `key`; None if there is none that can be read. Writes nothing."""
         try:
-            content = self._store.get(_record(key))
-            return None if content is None else read_header(content.view).header
+            header = self._bare_header(key)
+            return None if header is None else self._with_texts(header)
         except CheckpointError:
             return None
 
+    def _bare_header(self, key: Key) -> Header | None:
+        content = self._store.get(_record(key))
+        return None if content is None else read_header(content.view).header
+
     def headers(self) -> Iterator[Header]:
-        """The headers of all records that can be read, in no particular order. Writes nothing."""
+        """The headers of all records that can be read, without source texts, in no particular order. Writes nothing."""
         for entry in self._store.entries("records/"):
-            header = self.header(entry.name.removeprefix("records/"))  # type: ignore[arg-type]  # a Key, by construction
-            if header is not None:
-                yield header
+            with suppress(CheckpointError):
+                header = self._bare_header(Key(entry.name.removeprefix("records/")))
+                if header is not None:
+                    yield header
 
     def nearest(self, identity: Identity) -> Header | None:
         """The earlier record of the same label and kind with the most Ingredients in common, the newest of several."""
         digests = {ingredient.digest for ingredient in identity.ingredients}
         nearest, most = None, -1
         for key in self._catalogue.keys_of(identity.label, _COMPARED):
-            header = self.header(key)
+            header = None
+            with suppress(CheckpointError):
+                header = self._bare_header(key)
             if header is None or header.kind != identity.kind or key == identity.key:
                 continue
             common = len(digests.intersection(ingredient.digest for ingredient in header.ingredients))
             if common > most:
                 nearest, most = header, common
-        return nearest
+        return None if nearest is None else self._with_texts(nearest)
 
     def count_hit(self, header: Header, seconds: float) -> None:
         """Count a restore that took `seconds` in the statistics."""

@@ -106,9 +106,10 @@ def _can_repeat(hit: Hit, work: Work) -> bool:
 def _restore(hit: Hit, work: Work) -> object:
     for live, state in _changes(hit, work):
         transplant(live, state)
+    roots: dict[Any, object] = dict(work.values)
     for output in hit.header.outputs:
         if output.role == "linked":
-            return follow(_path(output), work.values)
+            return follow(_path(output), roots)
         if output.role == "result":
             return hit.values[output.name]
     return None

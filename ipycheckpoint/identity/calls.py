@@ -28,7 +28,7 @@ class Call(NamedTuple):
     kwargs: Mapping[str, Any]
 
 
-def unfold(function: Callable[..., Any], args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None) -> Call:
+def unfold(function: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None) -> Call:
     """Write out the function and the arguments that partials, bound methods and callable objects stand for.
 
     >>> unfold(functools.partial(int, base=2), ("11",))
@@ -36,14 +36,14 @@ def unfold(function: Callable[..., Any], args: tuple[Any, ...] = (), kwargs: Map
     """
     kwargs = kwargs or {}
     while type(function) is not FunctionType:
-        function: Any = unwrap(function)
+        function = unwrap(function)
         if isinstance(function, functools.partial):
             function, args, kwargs = function.func, function.args + args, {**function.keywords, **kwargs}
         elif isinstance(function, MethodType):
             function, args = function.__func__, (function.__self__, *args)
         elif isinstance(function, functools._lru_cache_wrapper):
             function = function.__wrapped__
-        elif not isinstance(function, type) and isinstance(call := _call_of(function), FunctionType):
+        elif not isinstance(function, type) and isinstance(call := unwrap(_call_of(function)), FunctionType):
             function, args = call, (function, *args)
         else:
             break

@@ -258,6 +258,7 @@ def _from_json(plain: dict[str, Any]) -> Header:
         outputs=tuple(_output(output, len(sections)) for output in plain["outputs"]),
         sections=sections,
         environment=_digest(plain["environment"]),
+        texts=tuple((_count(position), _digest(text)) for position, text in plain.get("texts", ())),
         tags=tuple((_text(key), _text(value)) for key, value in plain.get("tags", ())),
         expires=None if plain.get("expires") is None else _number(plain["expires"]),
         trace=dict(plain.get("trace", {})),

@@ -80,6 +80,8 @@ class Header:
     sections: tuple[SectionRef, ...]
     environment: Digest
     """The Blob that holds the Environment, as JSON."""
+    texts: tuple[tuple[int, Digest], ...] = ()
+    """Which Blob holds the source text of which Ingredient, by position: records of one function share it."""
     tags: tuple[tuple[str, str], ...] = ()
     expires: float | None = None
     """Seconds since the epoch, after which the record is no hit any more."""

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from types import FunctionType
-from typing import TYPE_CHECKING, Any, Concatenate, Generic, Literal, ParamSpec, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, Literal, ParamSpec, Protocol, TypeVar, overload
 
 from ipycheckpoint import workspace
 from ipycheckpoint.engine.call import Terms, run_call, run_call_async
@@ -188,12 +188,12 @@ class CheckpointedFunction(Generic[P, R]):
     def _terms(self, mode: Mode) -> Terms:
         return Terms(mode, self._tags(), self._options.expires_seconds, self._warn_once)
 
-    def _told(self, outcome: Outcome) -> Any:
+    def _told(self, outcome: Outcome) -> R:
         workspace.current().remember(outcome.explanation)
         if isinstance(outcome, Refused):
             problem = outcome.problem
             self._complain(f"{self.label} ran, but its result is not kept: {problem}", problem)
-        return outcome.value
+        return outcome.value  # type: ignore[return-value]  # what the function returned, now or before
 
     def _complain(self, message: str, problem: CheckpointError) -> None:
         if self._options.on_error == "raise":
@@ -260,9 +260,17 @@ class _CheckpointedClassMethod(classmethod):  # type: ignore[type-arg]  # not be
         return self.__func__.__get__(type(instance) if owner is None else owner, type)
 
 
-# The order matters: a type checker takes the first that fits.
+class _Decorator(Protocol):
+    """What ``@checkpoint(...)`` gives."""
+
+    @overload
+    def __call__(self, function: _Descriptor, /) -> _Descriptor: ...  # type: ignore[overload-overlap]  # see below
+    @overload
+    def __call__(self, function: Callable[P, R], /) -> CheckpointedFunction[P, R]: ...
+
+
 @overload
-def checkpoint(function: _Descriptor, /) -> _Descriptor: ...
+def checkpoint(function: _Descriptor, /) -> _Descriptor: ...  # type: ignore[overload-overlap]  # a staticmethod is callable
 @overload
 def checkpoint(function: Callable[P, R], /) -> CheckpointedFunction[P, R]: ...
 @overload
@@ -278,7 +286,7 @@ def checkpoint(
     expires: str | float | timedelta | None = None,
     on_error: OnError = "warn",
     mode: Mode | None = None,
-) -> Callable[[Callable[P, R]], CheckpointedFunction[P, R]]: ...
+) -> _Decorator: ...
 def checkpoint(
     function: Any = None,
     /,
@@ -329,7 +337,7 @@ def checkpoint(
     seconds = expires.total_seconds() if isinstance(expires, timedelta) else expires
     options = Options(
         name=name,
-        tags=tuple((workspace.check_tag(key), str(value)) for key, value in pairs),  # type: ignore[misc]
+        tags=tuple((workspace.check_tag(key), str(value)) for key, value in pairs),
         store=store,
         ignore=frozenset(ignore),
         fingerprints=dict(fingerprints or {}),
@@ -385,7 +393,7 @@ def _mark_as_coroutine_function(function: Any) -> None:
     else:
         from asyncio import coroutines
 
-        function._is_coroutine = coroutines._is_coroutine  # what asyncio looks for
+        function._is_coroutine = coroutines._is_coroutine  # type: ignore[attr-defined]  # what asyncio looks for
 
 
 def _join_autoreload() -> None:

@@ -105,6 +105,25 @@ class CacheContract:
         cache.save(draft(identity("b"), np.arange(100_000.0)))
         assert len(self.names("blobs/")) == before
 
+    def test_a_source_text_that_many_records_share_is_kept_once_and_comes_back_with_each_header(self, cache):
+        source = "def f():\n    return 'é'"
+
+        def of(name: str) -> Identity:
+            code = Ingredient("code", "f", digest("x"), source=source)
+            return Identity("call", "f", (code, *identity(name).ingredients))
+
+        cache.save(draft(of("a"), 1))
+        before = len(self.names("blobs/"))
+        cache.save(draft(of("b"), 2))
+        assert len(self.names("blobs/")) == before
+        for name in "ab":
+            header = cache.header(of(name).key)
+            assert header is not None
+            assert header.ingredients[0].source == source
+        nearest = cache.nearest(of("c"))
+        assert nearest is not None
+        assert nearest.ingredients[0].source == source
+
     def test_what_is_loaded_is_the_callers_own(self, cache):
         cache.save(draft(identity("a"), np.arange(100_000.0)))
         first = self.load(cache, identity("a"))
