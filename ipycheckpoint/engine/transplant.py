@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 def transplant(live: Any, state: Any) -> bool:
     """Make `live` what `state` is, keeping its identity; False (and `live` untouched) where that can't be.
 
-    >>> names = ["a"]
+    >>> names = same = ["a"]
     ... same = names
     >>> transplant(names, ["a", "b"]), same
     (True, ['a', 'b'])

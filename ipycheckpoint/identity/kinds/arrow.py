@@ -38,8 +38,8 @@ def _chunked(array: Any) -> Shape:
 
     whole = _one(array)
     if isinstance(whole, pa.ChunkedArray):
-        # More text than the offsets of one chunk can count.
-        return Shape("pyarrow.ChunkedArray", (text(array.type),), (), positions)
+        # More text than the offsets of one chunk can count: how it is cut up counts then.
+        return Shape("pyarrow chunks", (text(array.type),), whole.chunks, positions)
     return Shape("pyarrow.ChunkedArray", (text(array.type),), (whole,), named(""))
 
 
