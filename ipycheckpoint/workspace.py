@@ -150,17 +150,19 @@ def using(workspace: Workspace) -> Iterator[Workspace]:
 
 
 @contextmanager
-def tags(mapping: Mapping[str, object] | None = None, /, *pairs: tuple[str, object], **named: object) -> Iterator[Tags]:
+def tags(*given: Mapping[str, object] | tuple[str, object], **named: object) -> Iterator[Tags]:
     """Tag every checkpoint in the block, and in all that it calls; blocks nest, and keep their order.
+
+    Tags are named, or given in mappings and pairs where a key is no identifier.
 
     >>> with tags(date="2017-01-01"), tags({"run": 3}):
     ...     current_tags()
     (('date', '2017-01-01'), ('run', '3'))
     """
-    if isinstance(mapping, tuple):
-        pairs, mapping = (mapping, *pairs), None
-    added = tuple((check_tag(key), str(value)) for key, value in (*(mapping or {}).items(), *pairs, *named.items()))
-    token = _tags.set(_tags.get() + added)
+    pairs: list[tuple[str, object]] = []
+    for item in (*given, named):
+        pairs += [item] if isinstance(item, tuple) else item.items()
+    token = _tags.set(_tags.get() + tuple((check_tag(key), str(value)) for key, value in pairs))
     try:
         yield _tags.get()
     finally:
@@ -172,7 +174,7 @@ def current_tags() -> Tags:
     return _tags.get()
 
 
-def check_tag(key: str) -> str:
+def check_tag(key: object) -> str:
     """Return `key` if it can be a tag's; UsageError otherwise."""
     if not isinstance(key, str) or not key or "=" in key:
         raise UsageError(f"{key!r} can't be the key of a tag: a text without '=' is needed, as in date=2017-01-01")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import OrderedDict
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ipycheckpoint.digest import Digest, digest_bytes
 from ipycheckpoint.errors import CheckpointError, FormatError, IntegrityError
@@ -28,13 +29,17 @@ if TYPE_CHECKING:
     from ipycheckpoint.identity.identity import Identity, Ingredient, Kind
     from ipycheckpoint.record.format import Stored
     from ipycheckpoint.record.record import Output
-    from ipycheckpoint.store.base import Store
+    from ipycheckpoint.store.base import Content, Store
 
 _TAPE = "tape"
 """The codec of the section that holds what the user saw."""
 
 _COMPARED = 20
 """How many earlier records of a label are looked at for the nearest."""
+
+
+_MOST_TRUSTED = 1000
+"""How many headers a process remembers, so that a record that is restored again and again is parsed once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +55,7 @@ class Draft:
     tags: tuple[tuple[str, str], ...] = ()
     expires_seconds: float | None = None
     tape: bytes | None = None
+    trace: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +77,16 @@ class Spoiled:
     reason: str
 
 
+class _Trusted(NamedTuple):
+    """A record that was read and verified before: as long as its stamp is the same, its header is, too."""
+
+    stamp: tuple[int, ...]
+    stored: Stored
+    """Without its payload, which each reader needs for itself."""
+    start: int
+    """Where the payload begins, in bytes."""
+
+
 class Cache:
     """Records in `store`, listed in `catalogue`, signed and verified with `keyring`.
 
@@ -88,6 +104,7 @@ class Cache:
         self._catalogue = catalogue
         self._keyring = keyring
         self._verified: dict[Digest, tuple[int, ...]] = {}
+        self._trusted: OrderedDict[Key, _Trusted] = OrderedDict()
         self._lock = threading.Lock()
 
     @property
@@ -114,6 +131,7 @@ class Cache:
             texts=self._put_texts(draft.identity.ingredients),
             tags=draft.tags,
             expires=None if draft.expires_seconds is None else now + draft.expires_seconds,
+            trace=draft.trace,
         )
         for blob_digest, blob in layout.blobs.items():
             if not self._store.contains(_blob(blob_digest)):
@@ -151,6 +169,9 @@ class Cache:
             content = self._store.get(_record(key))
             if content is None:
                 return None
+            known = self._trusted.get(key)
+            if known is not None and known.stamp == content.stamp:
+                return Found(replace(known.stored, payload=content.view[known.start :]))
             stored = read_header(content.view)
         except CheckpointError as problem:
             return Spoiled(f"its record is damaged: {problem}")
@@ -158,7 +179,18 @@ class Cache:
             return Spoiled("its record is damaged: it belongs to another key")
         if not self._keyring.verify(stored.signed, stored.signature):
             return Spoiled(f"its record of {_day(stored.header)} is not signed by you, so it is not loaded")
+        self._remember(key, content, stored)
         return Found(stored)
+
+    def _remember(self, key: Key, content: Content, stored: Stored) -> None:
+        if content.stamp is None:
+            return
+        bare = replace(stored, payload=memoryview(b""), signed=b"")
+        with self._lock:
+            self._trusted[key] = _Trusted(content.stamp, bare, content.view.nbytes - stored.payload.nbytes)
+            self._trusted.move_to_end(key)
+            if len(self._trusted) > _MOST_TRUSTED:
+                self._trusted.popitem(last=False)
 
     def load(
         self,

@@ -5,22 +5,26 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import dataclass, field
+from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from ipycheckpoint.cache.cache import Draft
+from ipycheckpoint.engine.changes import changes_in, make, name_of, states_of
 from ipycheckpoint.engine.links import follow, has_identity, links_of
 from ipycheckpoint.engine.lookup import Hit, Miss, look_up
-from ipycheckpoint.engine.transplant import can_transplant, transplant, transplantable
-from ipycheckpoint.errors import CannotKeep, CheckpointError
+from ipycheckpoint.engine.transplant import can_transplant, transplantable
+from ipycheckpoint.errors import CannotKeep, CheckpointError, Unidentifiable
+from ipycheckpoint.identity.closure import is_users_class
 from ipycheckpoint.identity.explain import Explanation
 from ipycheckpoint.record.codec import encode
 from ipycheckpoint.record.outcome import Computed, Outcome, Refused, Restored
 from ipycheckpoint.record.record import Output
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import Awaitable, Callable, Mapping
 
     from ipycheckpoint.cache.cache import Cache
+    from ipycheckpoint.digest import Digest
     from ipycheckpoint.engine.flight import Flights
     from ipycheckpoint.engine.lookup import Mode
     from ipycheckpoint.identity.work import Work
@@ -73,13 +77,15 @@ async def run_call_async(
 def _look_up(cache: Cache, work: Work, terms: Terms) -> Restored | Miss:
     began = time.perf_counter()
     roots: dict[Any, object] = dict(work.values)
-    hit = look_up(cache, work, terms.mode, terms.warn, resolve=lambda path: follow(path, roots))  # type: ignore[arg-type]  # paths as we wrote them
+    hit = look_up(cache, work, terms.mode, terms.warn, resolve=lambda path: follow(path, roots))
     if isinstance(hit, Miss):
         return hit
-    if not _can_repeat(hit, work):
+    changes = changes_in(hit.values, roots)
+    if not all(can_transplant(change.live, change.state) for change in changes):
         reason = "it changed an argument in place in a way that can't be repeated on this one"
         return Miss(Explanation("miss", work.identity.label, reason), work.described())
-    value = _restore(hit, work)
+    make(changes)
+    value = _result(hit, roots)
     seconds = time.perf_counter() - began
     cache.count_hit(hit.header, seconds)
     return Restored(value, hit.explanation, hit.header, seconds)
@@ -92,37 +98,17 @@ def _look_again(cache: Cache, work: Work, terms: Terms, miss: Miss) -> Restored 
     return _look_up(cache, work, terms)
 
 
-def _changes(hit: Hit, work: Work) -> Iterator[tuple[object, object]]:
-    """What the run changed in place: the live object, and the state that it had afterwards."""
-    for output in hit.header.outputs:
-        if output.role == "changed":
-            yield work.values[int(output.target or 0)], hit.values[output.name]
-
-
-def _can_repeat(hit: Hit, work: Work) -> bool:
-    return all(can_transplant(live, state) for live, state in _changes(hit, work))
-
-
-def _restore(hit: Hit, work: Work) -> object:
-    for live, state in _changes(hit, work):
-        transplant(live, state)
-    roots: dict[Any, object] = dict(work.values)
+def _result(hit: Hit, roots: Mapping[Any, object]) -> object:
     for output in hit.header.outputs:
         if output.role == "linked":
-            return follow(_path(output), roots)
-        if output.role == "result":
-            return hit.values[output.name]
-    return None
+            return follow(json.loads(output.target or "[]"), roots)
+    return hit.values[_RESULT]
 
 
 def _problem(error: Exception, value: object) -> CheckpointError:
     if isinstance(error, CheckpointError):
         return error
     return CannotKeep(_RESULT, type(value).__qualname__, f"{type(error).__name__}: {error}")
-
-
-def _path(output: Output) -> tuple[int | str, ...]:
-    return tuple(json.loads(output.target or "[]"))
 
 
 class _Run:
@@ -134,6 +120,7 @@ class _Run:
         self._miss = miss
         self._work = miss.work
         self._links = links_of(self._work.values.items())
+        self._classes = {position: self._class_digest(position) for position in self._work.values}
         self._began = time.perf_counter()
 
     def finish(self, value: object) -> Outcome:
@@ -148,38 +135,62 @@ class _Run:
         return Computed(value, self._miss.explanation, seconds, header, time.perf_counter() - keeping)
 
     def _keep(self, value: object, seconds: float) -> Any:
-        changed = self._changed()
-        values = {f"@{position}": live for position, live in changed.items()}
-        outputs = [Output(f"@{position}", "changed", target=str(position)) for position in changed]
+        values = self._states()
+        outputs = [Output(name, "changed") for name in values]
         if has_identity(value) and id(value) in self._links:
             outputs.append(Output(_RESULT, "linked", target=json.dumps(self._links[id(value)])))
         else:
             values[_RESULT] = value
             outputs.append(Output(_RESULT, "result"))
+        live = [self._links.objects[place] for place in self._links]
         return self._cache.save(
             Draft(
                 identity=self._work.identity,
                 outputs=tuple(outputs),
                 values=values,
-                sections=tuple(encode(values, links=self._links)),
+                sections=tuple(encode(values, links=self._links, live=live)),
                 seconds=seconds,
                 tags=self._terms.tags,
                 expires_seconds=self._terms.expires_seconds,
             )
         )
 
-    def _changed(self) -> dict[int, object]:
-        changed = {position: self._work.values[position] for position in self._work.changed()}
-        for position, live in changed.items():
+    def _states(self) -> dict[str, object]:
+        """The states of what the run changed in place, after a warning; CannotKeep if a hit can't repeat that."""
+        positions = self._work.changed()
+        states = states_of(self._links, positions)
+        for position in positions:
+            live = self._work.values[position]
             ingredient = self._work.identity.ingredients[position]
             self._terms.warn(
                 f"{self._work.identity.label} changes its {ingredient.kind} `{ingredient.name}` in place; a hit will"
                 " repeat that. A function that returns a changed copy is easier to reason about."
             )
-            if not transplantable(live):
+            if not self._is_repeatable(position):
                 raise CannotKeep(
                     ingredient.name,
                     type(live).__qualname__,
                     "the function changed it in place, and a hit could not repeat that; return a changed copy instead",
                 )
-        return changed
+            if type(live) is tuple:
+                del states[name_of(position)]  # it stays what it is: what changed is inside
+        return states
+
+    def _is_repeatable(self, position: int) -> bool:
+        """Whether all that can have changed about the value at `position` is in its own state."""
+        live = self._work.values[position]
+        if type(live) is tuple:
+            return len(self._links.below(position)) > 1 and all(
+                transplantable(part) or not has_identity(part) for part in live
+            )
+        if isinstance(live, FunctionType) or not transplantable(live):
+            return False
+        return self._classes[position] == self._class_digest(position)
+
+    def _class_digest(self, position: int) -> Digest | None:
+        """The Digest of the class of a value, if it is the user's: its methods may reach what a run changes."""
+        cls = type(self._work.values[position])
+        try:
+            return self._work.digester.digest("class", cls) if is_users_class(cls) else None
+        except Unidentifiable:  # a fingerprint stands for the value
+            return None

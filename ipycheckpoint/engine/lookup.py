@@ -91,7 +91,8 @@ def explain(cache: Cache, work: Work) -> Explanation:
 
 def explain_hit(label: str, header: Header) -> Explanation:
     """The explanation of a hit."""
-    return Explanation("hit", label, f"nothing that it depends on has changed since {clock(header.created)}", against=header.created)
+    reason = f"nothing that it depends on has changed since {clock(header.created)}"
+    return Explanation("hit", label, reason, against=header.created)
 
 
 def explain_miss(cache: Cache, work: Work) -> Explanation:
@@ -101,7 +102,8 @@ def explain_miss(cache: Cache, work: Work) -> Explanation:
     if nearest is None:
         return Explanation("miss", label, "nothing is kept under this label yet")
     changes = compare(nearest.ingredients, work.identity.ingredients)
-    reason = "; ".join(change.what.partition(":")[0] for change in changes[:3]) or "its ingredients come in another order"
+    reason = "; ".join(change.what.partition(":")[0] for change in changes[:3])
+    reason = reason or "its ingredients come in another order"
     if len(changes) > 3:
         reason += f" and {len(changes) - 3} more"
     return Explanation("miss", label, reason, changes, nearest.created)

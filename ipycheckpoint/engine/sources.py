@@ -58,9 +58,7 @@ def _content(path: Path) -> Digest:
     known = _seen.get(str(path))
     if known is not None and known[0] == stamp:
         return known[1]
-    hasher = blake3(max_threads=blake3.AUTO)
-    hasher.update_mmap(path)
-    content = Digest(hasher.hexdigest())
+    content = Digest(blake3(max_threads=blake3.AUTO).update_mmap(path).hexdigest())
     if time.time() - status.st_mtime > _SETTLED_SECONDS:
         # A file that was written just now may be written again within one tick of its clock.
         if len(_seen) >= _MOST_SEEN:

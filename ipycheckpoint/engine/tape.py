@@ -14,7 +14,9 @@ class Screen(Protocol):
         """Write `text` to stdout or stderr."""
         ...
 
-    def display(self, data: dict[str, Any], metadata: dict[str, Any], transient: dict[str, Any], *, update: bool) -> None:
+    def display(
+        self, data: dict[str, Any], metadata: dict[str, Any], transient: dict[str, Any], *, update: bool
+    ) -> None:
         """Show a bundle of MIME types, or update one that was shown before."""
         ...
 
@@ -41,12 +43,15 @@ class Tape:
         else:
             self.events.append({"event": "stream", "name": name, "text": text})
 
-    def display(self, data: dict[str, Any], metadata: dict[str, Any], transient: dict[str, Any], *, update: bool) -> None:
+    def display(
+        self, data: dict[str, Any], metadata: dict[str, Any], transient: dict[str, Any], *, update: bool
+    ) -> None:
         """Record a display, or the update of one."""
         shown = {"event": "display", "data": data, "metadata": metadata, "transient": transient, "update": update}
         identifier = transient.get("display_id")
         if update and identifier is not None:
-            earlier = [e for e in self.events if e["event"] == "display" and e["transient"].get("display_id") == identifier]
+            displays = (event for event in self.events if event["event"] == "display")
+            earlier = [event for event in displays if event["transient"].get("display_id") == identifier]
             for event in earlier:
                 event["data"], event["metadata"] = data, metadata
             if earlier:

@@ -14,7 +14,6 @@ def transplant(live: Any, state: Any) -> bool:
     """Make `live` what `state` is, keeping its identity; False (and `live` untouched) where that can't be.
 
     >>> names = same = ["a"]
-    ... same = names
     >>> transplant(names, ["a", "b"]), same
     (True, ['a', 'b'])
     """
@@ -30,6 +29,9 @@ def transplant(live: Any, state: Any) -> bool:
         live.extend(state)
     elif _is_array(live):
         live[...] = state
+        return True
+    elif _is_generator(live):
+        live.bit_generator.state = state.bit_generator.state
         return True
     elif _is_tensor(live):
         live.data = state.data
@@ -47,6 +49,8 @@ def can_transplant(live: Any, state: Any) -> bool:
         return False
     if isinstance(live, deque):
         return bool(live.maxlen == state.maxlen)
+    if _is_generator(live):
+        return type(live.bit_generator) is type(state.bit_generator)
     if _is_array(live):
         return bool(live.shape == state.shape and live.dtype == state.dtype)
     return True
@@ -64,12 +68,28 @@ def transplantable(value: object) -> bool:
         return True
     if _is_array(value):
         return bool(getattr(value, "flags").writeable)  # noqa: B009 - known to be an array, not to mypy
-    return hasattr(value, "__dict__") or hasattr(type(value), "__setstate__") or any(_slots(type(value)))
+    if hasattr(type(value), "__setstate__") and not _is_generator(value):
+        return _has_all_in_its_state(value)
+    return hasattr(value, "__dict__") or any(_slots(type(value))) or _is_generator(value)
+
+
+def _has_all_in_its_state(value: Any) -> bool:
+    # What is made of arguments, and has no state besides, can't be made another one by its `__setstate__`.
+    try:
+        reduced = value.__reduce_ex__(4)
+    except Exception:  # noqa: BLE001 - a `__reduce__` may raise anything
+        return False
+    return isinstance(reduced, tuple) and len(reduced) > 2 and reduced[2] is not None
 
 
 def _is_array(value: object) -> bool:
     numpy = sys.modules.get("numpy")
     return numpy is not None and isinstance(value, numpy.ndarray)
+
+
+def _is_generator(value: object) -> bool:
+    random = sys.modules.get("numpy.random")
+    return random is not None and isinstance(value, random.Generator)
 
 
 def _is_tensor(value: object) -> bool:

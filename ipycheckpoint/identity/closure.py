@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import builtins
 import sys
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from importlib import import_module
 from importlib.util import find_spec, resolve_name
@@ -44,9 +46,25 @@ class Reached:
     place: tuple[int, str]
     """The identity of the namespace that holds it, and its path in there: the same place is the same thing."""
 
+    def is_called_one_of(self, names: frozenset[str]) -> bool:
+        """Whether `names` has its path, or the global that this begins with."""
+        return bool(names) and not names.isdisjoint((self.path, self.path.partition(".")[0]))
+
 
 UNBOUND = Named("")
 """Nothing has this name now; a run would raise NameError or bind it first."""
+
+_ignored: ContextVar[frozenset[str]] = ContextVar("ignored", default=frozenset())
+
+
+@contextmanager
+def ignoring(names: frozenset[str]) -> Iterator[None]:
+    """Let globals of these `names` count for nothing, wherever the functions inside a value reach them."""
+    token = _ignored.set(names)
+    try:
+        yield
+    finally:
+        _ignored.reset(token)
 
 
 def unwrap(value: object) -> object:
@@ -232,7 +250,9 @@ def _function(function: FunctionType) -> Shape:
     parts: list[object] = [function.__defaults__, function.__kwdefaults__]
     paths = ["defaults", "keyword defaults"]
     for reached in references(function, form):
-        if isinstance(reached.value, Named):
+        if reached.is_called_one_of(_ignored.get()):
+            wiring.ignored()
+        elif isinstance(reached.value, Named):
             wiring.name(reached.value)
         else:
             wiring.value(len(parts))

@@ -40,6 +40,8 @@ class CellForm:
     itself uses them; a function from elsewhere may call them, too."""
     modules: tuple[Reference, ...] = ()
     """What it reads of modules that it imports itself; the name is the module's, with leading dots if relative."""
+    surely: frozenset[str] = frozenset()
+    """Those names in `binds` that are bound whenever it comes to its end."""
 
 
 def of_cell(tree: ast.Module, source: str = "", quiet: bool = False) -> CellForm:
@@ -68,4 +70,5 @@ def of_cell(tree: ast.Module, source: str = "", quiet: bool = False) -> CellForm
         dynamic=canonical.dynamic,
         deferred={name: tuple(references) for name, references in ledger.read_later.items()},
         modules=canonical.modules,
+        surely=frozenset(name for name in ledger.binds if name in (ledger.bound or ())),
     )

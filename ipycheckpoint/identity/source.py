@@ -124,7 +124,9 @@ def _pair(tree: ast.Module, compiled: CodeType) -> Mapping[str, list[_Candidate]
     for node in ast.walk(tree):
         if isinstance(node, Function):
             name = "<lambda>" if isinstance(node, ast.Lambda) else node.name
-            nodes[name, _first_line(node)].append(node)
+            # The code of a function with type parameters begins at its `def`, that of another at its decorators.
+            for line in {_first_line(node), node.lineno}:
+                nodes[name, line].append(node)
     found: dict[str, list[_Candidate]] = defaultdict(list)
     for code in _all_codes(compiled):
         origin = _node_of(code, nodes.get((code.co_name, code.co_firstlineno), []))

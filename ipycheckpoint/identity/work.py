@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from ipycheckpoint.digest import Digest, Hasher, digest
 from ipycheckpoint.errors import Unidentifiable
-from ipycheckpoint.identity import classes, code  # noqa: F401 - importing `classes` registers its Shapes
-from ipycheckpoint.identity.closure import Named, Wiring, is_users_class, is_users_function, references
+from ipycheckpoint.identity import code
+from ipycheckpoint.identity.closure import Named, Wiring, ignoring, is_users_class, is_users_function, references
 from ipycheckpoint.identity.identity import Identity, Ingredient, IngredientKind, Kind
 from ipycheckpoint.identity.outline import outline, preview
 from ipycheckpoint.identity.values import digest_value
@@ -31,7 +31,9 @@ class Digester:
     A key without a dot is the name of an argument or global, one with a dot the full name of a class.
     """
 
-    def __init__(self, fingerprints: Fingerprints | None = None) -> None:
+    def __init__(self, fingerprints: Fingerprints | None = None, ignore: Iterable[str] = ()) -> None:
+        self.ignored = frozenset(ignore)
+        """Names of arguments and globals that don't count."""
         self._by_name: dict[str, Callable[[Any], object]] = {}
         self._by_type: dict[str | type, Callable[[Any], object]] = {}
         for key, function in (fingerprints or {}).items():
@@ -44,7 +46,10 @@ class Digester:
         """The Digest of `value`, called `name`; Unidentifiable, with the path, if it has none."""
         function = self._by_name.get(name)
         if function is None:
-            return digest_value(value, name, fingerprints=self._by_type)
+            if not self.ignored:
+                return digest_value(value, name, fingerprints=self._by_type)
+            with ignoring(self.ignored):
+                return digest_value(value, name, fingerprints=self._by_type)
         try:
             simpler = function(value)
         except Exception as error:
@@ -98,8 +103,7 @@ class Collector:
     """
 
     def __init__(self, *, ignore: Iterable[str] = (), fingerprints: Fingerprints | None = None) -> None:
-        self._ignore = frozenset(ignore)
-        self._digester = Digester(fingerprints)
+        self._digester = Digester(fingerprints, ignore)
         self._ingredients: list[Ingredient] = []
         self._values: dict[int, object] = {}
         self._ordinals: dict[object, int] = {}
@@ -114,7 +118,7 @@ class Collector:
 
     def add_value(self, kind: IngredientKind, name: str, value: object) -> None:
         """Add a live value; Unidentifiable if it has no stable identity."""
-        if name in self._ignore:
+        if name in self._digester.ignored:
             # Its place is kept: without it, ignoring one argument would look like ignoring another.
             self._ingredients.append(Ingredient(kind, name, _IGNORED, "ignored"))
             return
@@ -143,7 +147,7 @@ class Collector:
         wiring = Wiring()
         for item in reached:
             self.roots.add((item.place[0], item.path.partition(".")[0]))
-            if self._ignore and not self._ignore.isdisjoint((item.path, item.path.partition(".")[0])):
+            if item.is_called_one_of(self._digester.ignored):
                 wiring.ignored()
             elif isinstance(item.value, Named):
                 wiring.name(item.value)
@@ -164,7 +168,7 @@ class Collector:
             if is_users_function(value):
                 self._add_function(path, value)
             elif is_users_class(value):
-                self._ingredients.append(Ingredient("class", path, digest_value(value, path)))
+                self._ingredients.append(Ingredient("class", path, self._digester.digest(path, value)))
             else:
                 self.add_value(data_kind, path, value)
 
@@ -173,7 +177,7 @@ class Collector:
         wiring = self._wire(references(function, form), "global")
         hasher = Hasher("function").field(bytes.fromhex(form.digest))
         for default in (function.__defaults__, function.__kwdefaults__):
-            hasher.field(bytes.fromhex(digest_value(default, f"{path}.<defaults>")))
+            hasher.field(bytes.fromhex(self._digester.digest(f"{path}.<defaults>", default)))
         for field in wiring.fields:
             hasher.field(field)
         self._ingredients.append(Ingredient("function", path, hasher.hexdigest(), source=form.source))

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ipycheckpoint.record import rebuild
+from ipycheckpoint.record.views import reduce_view
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -56,6 +57,8 @@ class Arrays:
 
     spans: Sequence[Span] = ()
     """Of which the arrays inside are written as views; in the order of memory."""
+    live: Sequence[Reach] = ()
+    """Arrays that are there already, and only linked to: their views are written as such."""
     reached: list[Reach] = field(default_factory=list)
     _apart: dict[int, Any] = field(default_factory=dict)
 
@@ -64,7 +67,11 @@ class Arrays:
         for values in getattr(manager, "arrays", ()):
             for array in (values, getattr(values, "_ndarray", None)):
                 if array is not None:
-                    self._apart[id(array)] = array
+                    self.set_apart(array)
+
+    def set_apart(self, array: Any) -> None:
+        """Write this array with its content, whatever memory it shares."""
+        self._apart[id(array)] = array
 
     def reduce_array(self, array: Any) -> Any:
         """Content out of band, or a view of a span; NotImplemented leaves it to numpy."""
@@ -72,6 +79,8 @@ class Arrays:
         if reach is None:
             return NotImplemented
         if id(array) not in self._apart:
+            if (view := self._view_of_live(reach)) is not None:
+                return view
             if (span := span_at(self.spans, reach)) is not None:
                 offset = array.__array_interface__["data"][0] - span.low
                 arguments = (span.memory, offset, array.dtype, array.shape, array.strides, array.flags.writeable)
@@ -82,6 +91,14 @@ class Arrays:
         if 0 in array.strides and any(s == 0 and n > 1 for s, n in zip(array.strides, array.shape, strict=True)):
             return _reduce_broadcast(array)
         return _reduce_plain(array)
+
+    def _view_of_live(self, reach: Reach) -> Any:
+        for live in self.live:
+            if live.low <= reach.low and reach.high <= live.high and reach.array is not live.array:
+                reduction = reduce_view(reach.array, live.array)
+                if reduction is not None:
+                    return reduction
+        return None
 
     def reduce_tensor(self, tensor: Any, *, is_parameter: bool) -> Any:
         """A dense tensor of the CPU by way of its numpy array; NotImplemented leaves it to torch."""
@@ -121,6 +138,13 @@ def _reach(array: Any) -> Reach | None:
         else:
             high += stride * (length - 1)
     return Reach(low, high + array.itemsize, array)
+
+
+def reaches_of(values: Iterable[object]) -> list[Reach]:
+    """The reach of each plain numpy array among `values`."""
+    numpy = sys.modules.get("numpy")
+    arrays = [value for value in values if numpy is not None and type(value) is numpy.ndarray]
+    return [reach for array in arrays if (reach := _reach(array)) is not None]
 
 
 def _reduce_broadcast(array: Any) -> Any:

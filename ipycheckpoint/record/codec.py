@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING, Any
 
 from ipycheckpoint.errors import CannotKeep
 from ipycheckpoint.record import rebuild
-from ipycheckpoint.record.arrays import Arrays, Span, span_at, spans_of
+from ipycheckpoint.record.arrays import Arrays, Reach, Span, reaches_of, span_at, spans_of
 from ipycheckpoint.record.pickling import Reducer, Unpickler, new_pickler
 from ipycheckpoint.record.references import References
 from ipycheckpoint.record.refusals import Refused, culprit
 from ipycheckpoint.record.sharing import groups, has_identity
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
 PICKLE, DILL = "pickle5", "dill"
 
@@ -47,6 +47,7 @@ class _Rules:
     links: Mapping[int, tuple[object, ...]] | None
     by_value: Callable[[object], bool] | None
     namespace: Mapping[str, object] | None
+    live: Sequence[Reach] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +64,13 @@ def encode(
     links: Mapping[int, tuple[object, ...]] | None = None,
     by_value: Callable[[object], bool] | None = None,
     namespace: Mapping[str, object] | None = None,
+    live: Iterable[object] = (),
 ) -> list[Section]:
     """Write `values` as sections, in the order of their first names. No value is changed by it.
 
     `links` gives the path, by id, of each object that is there already and only referred to: `decode`
-    asks for it again. It isn't applied to the values themselves, only inside them. `by_value` says which
+    asks for it again. It isn't applied to the values themselves, only inside them. `live` are those objects: a
+    view of an array among them stays one. `by_value` says which
     functions and classes of ``__main__`` the reader will not find there (all, when it is None);
     `namespace` is where these live, if not in ``__main__``.
 
@@ -79,7 +82,7 @@ def encode(
     >>> [section.names for section in encode({"a": shared, "b": {"key": shared}})]
     [('a', 'b')]
     """
-    rules = _Rules(links, by_value, namespace)
+    rules = _Rules(links, by_value, namespace, reaches_of(live))
     drafts = [_write({name: value}, rules) for name, value in values.items()]
     spans = spans_of(reach for draft in drafts for reach in draft.arrays.reached)
     touched = [{span for reach in draft.arrays.reached if (span := span_at(spans, reach))} for draft in drafts]
@@ -149,13 +152,16 @@ def _write(values: Mapping[str, object], rules: _Rules, spans: Sequence[Span] = 
 
 def _draft(values: Mapping[str, object], rules: _Rules, spans: Sequence[Span], codec: str) -> _Draft:
     references = References(rules.by_value, rules.namespace)
-    arrays = Arrays(spans)
+    arrays = Arrays(spans, rules.live)
     buffers: list[pickle.PickleBuffer] = []
     file = io.BytesIO()
     pickler = new_pickler(file, Reducer(references, arrays), buffers.append, rules.links, dill=codec == DILL)
     pickler.dump(tuple(values))
     for value in values.values():
         pickler.root = id(value)
+        if rules.links and id(value) in rules.links:
+            # The state of something live: its content is what counts, not whose memory it is.
+            arrays.set_apart(value)
         pickler.dump(value)
     views = tuple(buffer.raw() for buffer in buffers)
     return _Draft(Section(tuple(values), file.getvalue(), views, codec), arrays, pickler, references)

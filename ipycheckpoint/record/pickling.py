@@ -54,6 +54,8 @@ class Reducer:
             return lambda cls: classes.reduce_class(cls, self.references)
         if (handler := self._handlers_of_functions().get(kind)) is not None:
             return handler
+        if hasattr(kind, "__reduce_by_value__"):
+            return self._reduce_decorated
         if kind in classes.SENTINELS:
             return classes.reduce_sentinel
         if kind.__module__ == "typing" and kind.__name__ in _TYPE_VARIABLES:
@@ -61,6 +63,11 @@ class Reducer:
         if (reason := reason_against(kind)) is not None:
             return functools.partial(_refuse, reason)
         return self._handler_of_arrays(kind)
+
+    def _reduce_decorated(self, decorated: Any) -> Any:
+        # One of our own: it knows how, but not whether the reader will find it by its name.
+        named = self.references.by_name(decorated)
+        return decorated.__reduce_by_value__() if named is None else named
 
     def _handlers_of_functions(self) -> Mapping[type, Handler]:
         return {

@@ -337,6 +337,46 @@ def view_v1(
     return made
 
 
+def live_view_v1(
+    live: Any,
+    starts: tuple[int, ...],
+    dimensions: Sequence[tuple[int, int] | None],
+    shape: tuple[int, ...],
+    writeable: bool,
+) -> Any:
+    """A view of the array `live` that begins at the index `starts`.
+
+    Each of its dimensions goes along an axis of `live` by a step; None for one of length 1.
+    """
+    import numpy as np
+
+    reached = list(starts)
+    for dimension, length in zip(dimensions, shape, strict=True):
+        if dimension is not None:
+            reached[dimension[0]] += dimension[1] * (length - 1)
+    sizes = live.shape * 2
+    if len(starts) != live.ndim or not all(0 <= r < n for r, n in zip((*starts, *reached), sizes, strict=True)):
+        raise pickle.UnpicklingError(f"there is no such view of an array of shape {live.shape}")
+    corner = live[(..., *(slice(start, start + 1) for start in starts))]
+    strides = [0 if d is None else live.strides[d[0]] * d[1] for d in dimensions]
+    return np.lib.stride_tricks.as_strided(corner, shape, strides, writeable=writeable)
+
+
+def live_bytes_v1(
+    live: Any,
+    order: Any,
+    offset: int,
+    dtype: Any,
+    shape: tuple[int, ...],
+    strides: tuple[int, ...],
+    writeable: bool,
+) -> Any:
+    """An array that begins `offset` bytes into the memory of the array `live`, which is contiguous in `order`."""
+    if not live.flags[f"{order}_CONTIGUOUS"]:
+        raise pickle.UnpicklingError("it is a view of an array that is laid out in another way here")
+    return view_v1(live.reshape(-1, order=order), offset, dtype, shape, strides, writeable)
+
+
 def broadcast_v1(base: Any, shape: tuple[int, ...], strides: tuple[int, ...], writeable: bool) -> Any:
     """An array that repeats `base` along the axes whose stride is 0."""
     import numpy as np

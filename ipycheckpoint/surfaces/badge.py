@@ -61,7 +61,8 @@ def bundle(outcome: Outcome) -> dict[str, Any]:
 
 
 def seconds_in_words(seconds: float) -> str:
-    """
+    """A duration for people.
+
     >>> seconds_in_words(0.0123), seconds_in_words(41.23), seconds_in_words(3723)
     ('12 ms', '41.2 s', '1 h 2 min')
     """
@@ -74,7 +75,8 @@ def seconds_in_words(seconds: float) -> str:
 
 
 def bytes_in_words(nbytes: float) -> str:
-    """
+    """A size for people.
+
     >>> bytes_in_words(512), bytes_in_words(320_000_000)
     ('512 B', '320 MB')
     """

@@ -17,7 +17,7 @@ from ipycheckpoint import workspace
 from ipycheckpoint.engine.call import Terms, run_call, run_call_async
 from ipycheckpoint.engine.lookup import explain
 from ipycheckpoint.engine.sources import pinned, watched
-from ipycheckpoint.errors import CheckpointError, CheckpointWarning, Unidentifiable, UsageError
+from ipycheckpoint.errors import CheckpointError, CheckpointWarning, StoreError, Unidentifiable, UsageError
 from ipycheckpoint.identity.calls import identify_call, unfold
 from ipycheckpoint.identity.explain import Explanation
 from ipycheckpoint.identity.work import tag_ingredients
@@ -157,12 +157,15 @@ class CheckpointedFunction(Generic[P, R]):
             return None
         try:
             return self._work(args, kwargs)
-        except Unidentifiable as problem:
+        except Unidentifiable as refusal:
             self._complain(
-                f"{self.label} ran without a checkpoint: {problem}. Leave it out with ignore=[…],"
+                f"{self.label} ran without a checkpoint: {refusal}. Leave it out with ignore=[…],"
                 " or say what stands for it with fingerprints={…}.",
-                problem,
+                refusal,
             )
+        except OSError as error:
+            problem = StoreError(str(error.filename), "read", error.strerror or str(error))
+            self._complain(f"{self.label} ran without a checkpoint: {problem}. It is watched.", problem)
         except TypeError:
             pass  # the arguments don't fit the signature: the call itself says so best
         return None
@@ -214,7 +217,7 @@ class CheckpointedFunction(Generic[P, R]):
     ) -> CheckpointedFunction[Q, R]: ...
     def __get__(self, instance: object | None, owner: type | None = None) -> Any:
         bind = getattr(self.__wrapped__, "__get__", None)
-        if instance is None or bind is None:  # a partial isn't bound either
+        if instance is None or bind is None:  # a callable object isn't bound to others either
             return self
         bound = object.__new__(_BoundCheckpoint)
         bound.__dict__ = {**self.__dict__, "__wrapped__": bind(instance, owner), "__self__": instance, "__func__": self}
@@ -232,7 +235,11 @@ class CheckpointedFunction(Generic[P, R]):
         found: Any = sys.modules.get(self.__module__)
         for name in qualname.split("."):
             found = getattr(found, name, None)
-        return qualname if found is self else (CheckpointedFunction, (self.__wrapped__, self._options))
+        return qualname if found is self else self.__reduce_by_value__()
+
+    def __reduce_by_value__(self) -> Any:
+        """For a reader that will not find it by its name."""
+        return CheckpointedFunction, (self.__wrapped__, self._options)
 
 
 class _BoundCheckpoint(CheckpointedFunction[P, R]):
@@ -347,6 +354,7 @@ def checkpoint(
         on_error=on_error,
         mode=None if mode is None else workspace.check_mode(mode, "mode"),
     )
+    pinned(options.pin)  # a package that isn't installed is better named now than at the first call
     if function is None:
         return functools.partial(_decorate, options=options)
     return _decorate(function, options)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import UsageError as ShellUsageError
@@ -39,9 +40,12 @@ class Checkpoint(Configurable):
     def _changed(self, _: Any) -> None:
         self._apply()
 
-    def _apply(self) -> None:
-        from pathlib import Path
+    def withdraw(self) -> None:
+        """Leave the workspace as if nobody had set anything."""
+        here = workspace.current()
+        here.directory, here.mode = None, None
 
+    def _apply(self) -> None:
         here = workspace.current()
         here.directory = Path(self.directory).expanduser().absolute() if self.directory else None
         here.mode = self.mode or None
@@ -61,7 +65,7 @@ class CheckpointMagics(Magics):
         """Never run this cell twice for the same inputs; see below for options."""
         if cell is not None:
             # Reached by `run_cell_magic` only: in a cell, the line is taken off before magics are looked at.
-            self.shell.run_cell(f"%%checkpoint {line}\n{cell}")
+            self._extension.run_cell(f"%%checkpoint {line}\n{cell}")
             return None
         command, _, rest = line.strip().partition(" ")
         try:
@@ -75,15 +79,18 @@ class CheckpointMagics(Magics):
         cache = workspace.current().cache()
         if command == "list":
             rows = cache.rows()
-            print(f"{len(rows)} records in {cache.location}, {bytes_in_words(sum(row.nbytes for row in rows))}")
+            print(  # noqa: T201 - what a line magic is for
+                f"{len(rows)} records in {cache.location}, {bytes_in_words(sum(row.nbytes for row in rows))}"
+            )
             for row in rows:
-                print(f"  {row.label}: {seconds_in_words(row.seconds)}, {bytes_in_words(row.nbytes)}, restored {row.hits} times")
+                size, seconds = bytes_in_words(row.nbytes), seconds_in_words(row.seconds)
+                print(f"  {row.label}: {seconds}, {size}, restored {row.hits} times")  # noqa: T201 - as above
             return None
         if command == "forget":
             if not rest:
                 raise UsageError("%checkpoint forget needs the NAME of a checkpoint; %checkpoint list shows them")
             count = cache.forget_label(rest)
-            print(f"forgot {count} record{'' if count == 1 else 's'} of {rest}")
+            print(f"forgot {count} record{'' if count == 1 else 's'} of {rest}")  # noqa: T201 - as above
             return None
         raise UsageError(f"%checkpoint {command}: no such command; there are {', '.join(_COMMANDS)}")
 
@@ -109,10 +116,11 @@ def load(shell: Any) -> None:
         raise ShellUsageError(f"the configuration of Checkpoint: {problem}") from None
     extension.load()
     shell.configurables.append(settings)
-    shell.register_magics(CheckpointMagics(shell, extension))
+    magics = CheckpointMagics(shell, extension)
+    shell.register_magics(magics)
     shell.set_hook("complete_command", _completer(shell), str_key="%%checkpoint")
     shell.set_hook("complete_command", _completer(shell), str_key="%checkpoint")
-    setattr(shell, _ATTRIBUTE, (extension, settings))
+    setattr(shell, _ATTRIBUTE, (extension, settings, magics))
 
 
 def unload(shell: Any) -> None:
@@ -120,9 +128,10 @@ def unload(shell: Any) -> None:
     loaded = getattr(shell, _ATTRIBUTE, None)
     if loaded is None:
         return
-    extension, settings = loaded
+    extension, settings, magics = loaded
     extension.unload()
-    shell.configurables.remove(settings)
+    settings.withdraw()
+    shell.configurables[:] = [c for c in shell.configurables if c is not settings and c is not magics]
     for kind in ("line", "cell"):
         shell.magics_manager.magics[kind].pop("checkpoint", None)
     shell.magics_manager.registry.pop(CheckpointMagics.__name__, None)

@@ -100,7 +100,7 @@ def help_text() -> str:
 def _tag(text: str) -> tuple[str, str]:
     key, equals, value = text.partition("=")
     if not equals:
-        raise UsageError(f"%%checkpoint: {text!r} is no tag; tags are written KEY=VALUE, and NAME comes before the options")
+        raise UsageError(f"%%checkpoint: {text!r} is no tag: tags are KEY=VALUE, and NAME comes before the options")
     return check_tag(key), value
 
 

@@ -13,51 +13,25 @@ if TYPE_CHECKING:
 
 
 class Recording:
-    """Records all that `shell` shows from its making until `stop`, while it is shown."""
+    """Records all that `shell` shows from its making until `stop`, while it is shown.
+
+    It listens to the very streams and publishers that are there, so whoever got hold of them before, such as a
+    logging handler, is heard as well.
+    """
 
     def __init__(self, shell: Any) -> None:
         self.tape = Tape()
-        self._shell = shell
+        self._at_the_end = False
         self._undo: list[Callable[[], None]] = []
-        self._undo_streams = [self._tee(name) for name in ("stdout", "stderr")]
-        self._watch(shell.display_pub, "publish", self._published)
-        self._watch(shell.display_pub, "clear_output", self._cleared)
-        self._watch(shell.displayhook, "compute_format_data", self._formatted, after=True)
+        self._undo_streams: list[Callable[[], None]] = []
+        for name in ("stdout", "stderr"):
+            self._listen(name, getattr(sys, name))
+        self._undo.append(_watch(shell.display_pub, "publish", before=self._published))
+        self._undo.append(_watch(shell.display_pub, "clear_output", before=self._cleared))
+        self._undo.append(_watch(shell.displayhook, "compute_format_data", after=self._formatted))
 
-    def _tee(self, name: str) -> Callable[[], None]:
-        stream = getattr(sys, name)
-        tee = _Tee(stream, lambda text: self.tape.stream(name, text))
-        setattr(sys, name, tee)
-
-        def undo() -> None:
-            if getattr(sys, name) is tee:  # unless the cell put another stream there
-                setattr(sys, name, stream)
-            tee.stop()
-
-        return undo
-
-    def _watch(self, owner: Any, name: str, record: Callable[..., None], *, after: bool = False) -> None:
-        original = getattr(owner, name)
-
-        def watched(*args: Any, **kwargs: Any) -> Any:
-            if after:
-                result = original(*args, **kwargs)
-                record(result)
-                return result
-            record(*args, **kwargs)
-            return original(*args, **kwargs)
-
-        own = name in vars(owner)
-        setattr(owner, name, watched)
-
-        def undo() -> None:
-            if vars(owner).get(name) is watched:
-                if own:
-                    setattr(owner, name, original)
-                else:
-                    delattr(owner, name)
-
-        self._undo.append(undo)
+    def _listen(self, name: str, stream: Any) -> None:
+        self._undo_streams.append(_watch(stream, "write", before=lambda text: self.tape.stream(name, text)))
 
     def _published(
         self, data: dict[str, Any], metadata: dict[str, Any] | None = None, *_: Any, update: bool = False, **more: Any
@@ -69,46 +43,57 @@ class Recording:
 
     def _formatted(self, formatted: tuple[dict[str, Any], dict[str, Any]]) -> None:
         data, metadata = formatted
-        self.tape.result = {"data": dict(data), "metadata": dict(metadata)}
+        if self._at_the_end:
+            self.tape.result = {"data": dict(data), "metadata": dict(metadata)}
+        else:
+            # Of a nested cell, or of an expression in the middle where the shell shows those, too.
+            self.tape.display(dict(data), dict(metadata), {}, update=False)
 
-    def stop_streams(self) -> None:
-        """Leave stdout and stderr as they were."""
-        while self._undo_streams:
-            self._undo_streams.pop()()
+    def reach_the_end(self) -> None:
+        """The last expression has its value; what is written from here on is the shell's (``Out[3]:``)."""
+        self._at_the_end = True
+        _undo_all(self._undo_streams)
 
     def stop(self) -> Tape:
         """Leave the shell as it was; returns the tape."""
-        self.stop_streams()
-        while self._undo:
-            self._undo.pop()()
+        _undo_all(self._undo_streams)
+        _undo_all(self._undo)
         return self.tape
 
 
-class _Tee:
-    """A text stream that says what is written to it, and is the stream in everything else."""
+def _watch(
+    owner: Any, name: str, *, before: Callable[..., None] | None = None, after: Callable[[Any], None] | None = None
+) -> Callable[[], None]:
+    """Hear of each call of a method: of its arguments `before`, of its result `after`. Returns what undoes this."""
+    original = getattr(owner, name)
+    own = name in getattr(owner, "__dict__", {})
 
-    def __init__(self, stream: Any, record: Callable[[str], None]) -> None:
-        self._stream = stream
-        self._record: Callable[[str], None] | None = record
+    def watched(*args: Any, **kwargs: Any) -> Any:
+        if before is not None:
+            before(*args, **kwargs)
+        result = original(*args, **kwargs)
+        if after is not None:
+            after(result)
+        return result
 
-    def write(self, text: str) -> Any:
-        if self._record is not None:
-            self._record(text)
-        return self._stream.write(text)
+    try:
+        setattr(owner, name, watched)
+    except AttributeError:  # a stream made in C, without attributes of its own
+        return lambda: None
 
-    def writelines(self, lines: Any) -> None:
-        for line in lines:
-            self.write(line)
+    def undo() -> None:
+        if vars(owner).get(name) is watched:
+            if own:
+                setattr(owner, name, original)
+            else:
+                delattr(owner, name)
 
-    def stop(self) -> None:
-        # Whoever took hold of this object while the cell ran writes on to the stream itself.
-        self._record = None
+    return undo
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._stream, name)
 
-    def __iter__(self) -> Any:
-        return iter(self._stream)
+def _undo_all(undo: list[Callable[[], None]]) -> None:
+    while undo:
+        undo.pop()()
 
 
 class ShellScreen:
@@ -124,7 +109,9 @@ class ShellScreen:
         with suppress(Exception):  # flushing is a courtesy
             stream.flush()
 
-    def display(self, data: dict[str, Any], metadata: dict[str, Any], transient: dict[str, Any], *, update: bool) -> None:
+    def display(
+        self, data: dict[str, Any], metadata: dict[str, Any], transient: dict[str, Any], *, update: bool
+    ) -> None:
         """Show a bundle, or update one that was shown before."""
         self._shell.display_pub.publish(data, metadata, transient=transient, update=update)
 
@@ -136,7 +123,7 @@ class ShellScreen:
         """Let the value that is shown next look as it was recorded; returns what undoes this."""
         hook = self._shell.displayhook
 
-        def recorded(value: object) -> tuple[dict[str, Any], dict[str, Any]]:
+        def recorded(_: object) -> tuple[dict[str, Any], dict[str, Any]]:
             undo()
             return dict(result["data"]), dict(result["metadata"])
 

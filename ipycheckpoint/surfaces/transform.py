@@ -33,10 +33,10 @@ class Marked(NamedTuple):
 
 
 def take_off(lines: list[str]) -> list[str]:
-    """Put a call of the marker in the place of a first line ``%%checkpoint …``. An input transformer of IPython.
+    r"""Put a call of the marker in the place of a first line ``%%checkpoint …``. An input transformer of IPython.
 
-    >>> take_off(["%%checkpoint model\\n", "x = 1\\n"])
-    ["__ipycheckpoint__('model', 'x = 1\\\\n')\\n", 'x = 1\\n']
+    >>> take_off(["%%checkpoint model\n", "x = 1\n"])
+    ["__ipycheckpoint__('model', 'x = 1\\n')\n", 'x = 1\n']
     """
     match = _MAGIC.match(lines[0]) if lines else None
     if match is None:
@@ -53,7 +53,9 @@ def find_marker(tree: ast.AST) -> Marked | None:
     match tree:
         case ast.Module(
             body=[
-                ast.Expr(value=ast.Call(func=ast.Name(id=name), args=[ast.Constant(value=line), ast.Constant(value=source)])),
+                ast.Expr(
+                    value=ast.Call(func=ast.Name(id=name), args=[ast.Constant(value=line), ast.Constant(value=source)])
+                ),
                 *body,
             ]
         ) if name == MARKER:

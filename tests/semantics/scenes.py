@@ -9,6 +9,7 @@ import json
 import os
 import subprocess
 import sys
+import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -37,17 +38,21 @@ class Scene:
 def edited(claim: str, script: str, old: str, new: str, then: str, *, warns: str = "") -> Scene:
     """The scene in which `old` is replaced by `new`; `then` says what happens on the second run."""
     assert old in script, f"{claim}: {old!r} is not in the script"
-    return Scene(claim, (script, script.replace(old, new)), ("miss", then), warns)
+    return Scene(claim, (_script(script), _script(script.replace(old, new))), ("miss", then), warns)
 
 
-def unchanged(claim: str, script: str, *, warns: str = "") -> Scene:
-    """The scene in which nothing but the process is another: a hit."""
-    return Scene(claim, (script, script), ("miss", "hit"), warns)
+def unchanged(claim: str, script: str, *, misses: int = 1) -> Scene:
+    """The scene in which nothing but the process is another: so many calls that ran are all hits."""
+    return Scene(claim, (_script(script),) * 2, ("miss " * misses, "hit"))
 
 
 def within(claim: str, script: str, calls: str, *, warns: str = "") -> Scene:
     """The scene of one run, whose calls are these hits and misses in order."""
-    return Scene(claim, (script,), (calls,), warns)
+    return Scene(claim, (_script(script),), (calls,), warns)
+
+
+def _script(text: str) -> str:
+    return "from ipycheckpoint import checkpoint\n" + textwrap.dedent(text).lstrip("\n")
 
 
 class Outcome(NamedTuple):
@@ -154,3 +159,40 @@ seen = [outcome(pathlib.Path(directory), name) for name in names]
 print()
 print(json.dumps(seen))
 """
+
+
+class Program:
+    """A script that is run as ``__main__`` again and again, each time in a fresh interpreter with another hash seed."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.cache = directory / "cache"
+        self._runs = 0
+
+    def write(self, text: str, name: str = "program") -> None:
+        """Write the script, or a module beside it."""
+        path = self.directory / f"{name}.py"
+        path.write_text(textwrap.dedent(text).lstrip("\n"), encoding="utf-8")
+
+    def start(self, *arguments: str, **environ: str) -> subprocess.Popen[str]:
+        """Start the script; its standard output can be read."""
+        self._runs += 1
+        environment = {**os.environ, "IPYCHECKPOINT_DIR": str(self.cache), "PYTHONDONTWRITEBYTECODE": "1", **environ}
+        environment |= {"PYTHONHASHSEED": str(self._runs), "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+        command = [sys.executable, "-W", "always", str(self.directory / "program.py"), *arguments]
+        pipe = subprocess.PIPE
+        return subprocess.Popen(command, env=environment, stdout=pipe, stderr=pipe, text=True, cwd=self.directory)
+
+    def run(self, *arguments: str, **environ: str) -> Printed:
+        """Run the script to its end."""
+        process = self.start(*arguments, **environ)
+        out, err = process.communicate(timeout=120)
+        assert process.returncode == 0, out + err
+        return Printed(out.splitlines(), err)
+
+
+class Printed(NamedTuple):
+    """What a program has printed, and what it complained of."""
+
+    lines: list[str]
+    complaints: str

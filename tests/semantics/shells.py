@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ class Cell:
     """One cell, as it went."""
 
     outputs: list[list[Any]]
-    """What was seen, in order: ``["stdout", text]``, ``["display", bundle]``, ``["result", bundle]``, ``["error", name]``."""
+    """What was seen, in order, such as ``["stdout", text]``, ``["result", bundle]`` or ``["error", name]``."""
     abouts: list[dict[str, Any]]
     """What our own lines under the cell say."""
 
@@ -125,7 +126,7 @@ class Bench:
 
     def twice(self, *cells: str, look: tuple[str, ...] = ()) -> tuple[Run, Run, Run]:
         """Run `cells` without the magic, then cold, then warm."""
-        plain = [cell.partition("\n")[2] if cell.startswith("%%checkpoint") else cell for cell in cells]
+        plain = [re.sub(r"^%%checkpoint.*\n", "", cell, flags=re.MULTILINE) for cell in cells]
         return (
             self.run(*plain, look=look, loaded=False),
             self.run(*cells, look=look),
@@ -148,8 +149,6 @@ _stamps = itertools.count()
 
 
 def _serve() -> None:
-    import IPython.core.interactiveshell
-
     import ipycheckpoint.surfaces.magic  # noqa: F401 - imported once, before forking
 
     try:

@@ -62,6 +62,12 @@ def test_the_source_of_a_function_holds_its_decorators(load):
     assert source_of(module.f) == "@keep\ndef f(x):\n    # why\n    return x"
 
 
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="3.11 has no type parameters")
+def test_a_decorated_function_with_type_parameters_is_found(load):
+    module = load("keep = lambda f: f\n\n@keep\ndef f[T](x: T) -> T:\n    return x\n")
+    assert source_of(module.f) == "@keep\ndef f[T](x: T) -> T:\n    return x"
+
+
 def test_a_method_is_found_and_dedented(load):
     module = load("class A:\n    class B:\n        def m(self):\n            return 1\n")
     assert source_of(module.A.B.m) == "def m(self):\n    return 1"

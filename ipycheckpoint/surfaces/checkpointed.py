@@ -1,0 +1,163 @@
+"""One checkpointed cell, from its transformation to the end of its execution."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any
+
+from IPython.core.error import UsageError as ShellUsageError
+
+from ipycheckpoint import workspace
+from ipycheckpoint.engine.call import Terms
+from ipycheckpoint.engine.cell import Cell, CellHit, CellRun, look_up_cell
+from ipycheckpoint.engine.sources import pinned, watched
+from ipycheckpoint.errors import CheckpointWarning, Unidentifiable, UsageError
+from ipycheckpoint.identity.cells import identify_cell
+from ipycheckpoint.identity.explain import Explanation
+from ipycheckpoint.identity.names import of_cell
+from ipycheckpoint.identity.work import tag_ingredients
+from ipycheckpoint.record.outcome import Refused
+from ipycheckpoint.surfaces.options import CellOptions, parse_options
+from ipycheckpoint.surfaces.reading import is_quiet, is_shells_own, label_of, written_out
+from ipycheckpoint.surfaces.screen import Recording, ShellScreen
+from ipycheckpoint.surfaces.transform import mark_the_end, only_call
+
+if TYPE_CHECKING:
+    import ast
+    from collections.abc import Callable
+
+    from ipycheckpoint.identity.names import CellForm
+    from ipycheckpoint.record.outcome import Outcome
+    from ipycheckpoint.surfaces.transform import Marked
+
+
+class CheckpointedCell:
+    """Looks the cell up when it is transformed, then is called by the transformed cell, and finishes after it.
+
+    `number` is what the transformed cell calls it by.
+    """
+
+    def __init__(self, shell: Any, number: int) -> None:
+        self._shell = shell
+        self._number = number
+        self._run: CellRun | None = None
+        self._hit: CellHit | None = None
+        self._error: BaseException | None = None
+        self._recording: Recording | None = None
+        self._reached_end = False
+        self._shown: object = None
+        self._outcome: Outcome | None = None
+        self._undo: Callable[[], None] | None = None
+        self.options = CellOptions()
+
+    def tree(self, marked: Marked) -> ast.Module:
+        """What is to run in place of the cell. Raises nothing: what stands in the way is raised by the tree."""
+        try:
+            return self._tree(marked)
+        except UsageError as problem:
+            self._error = ShellUsageError(str(problem))
+        except KeyboardInterrupt as interrupt:  # nothing has been touched: the cell ends as any interrupted one
+            self._error = interrupt
+        except Exception as fault:  # noqa: BLE001 - a fault of ours must not cost the user the run
+            _warn(f"%%checkpoint failed, so the cell just runs: {type(fault).__name__}: {fault}")
+            self._run = self._hit = None
+            return marked.body
+        return only_call("fail", self._number)
+
+    def _tree(self, marked: Marked) -> ast.Module:
+        self.options = options = parse_options(marked.line)
+        _check_body(marked.source)
+        here = workspace.current()
+        mode = "refresh" if options.rerun else here.mode
+        if mode == "off" or not marked.body.body:
+            return marked.body
+        analysed = written_out(marked.body, self._shell.transform_cell)
+        form = of_cell(analysed, "\n" + marked.source, quiet=is_quiet(marked.source))
+        label = options.name or label_of(form, marked.source)
+        terms = Terms(mode, workspace.current_tags() + options.tags, options.expires_seconds, _warn)
+        try:
+            cell = self._cell(form, marked.source, label, terms)
+        except Unidentifiable as problem:
+            self._outcome = Refused(None, Explanation("refused", label, str(problem)), 0.0, problem)
+            return marked.body
+        cache = here.cache()
+        found = look_up_cell(cache, cell, terms)
+        if isinstance(found, CellHit):
+            self._hit = found
+            return only_call("apply", self._number)
+        self._run = CellRun(cache, cell, terms, found)
+        interactivity = getattr(self._shell, "ast_node_interactivity", "last_expr")
+        body = mark_the_end(marked.body, self._number, shows_assignments=interactivity == "last_expr_or_assign")
+        self._recording = Recording(self._shell)
+        return self._run.witnessed(body)
+
+    def _cell(self, form: CellForm, source: str, label: str, terms: Terms) -> Cell:
+        namespace, options = self._shell.user_ns, self.options
+        work = identify_cell(
+            form,
+            source,
+            namespace,
+            label,
+            inputs=options.inputs,
+            extra=[*tag_ingredients(terms.tags), *watched(options.watch), *pinned(options.pin)],
+            users_names=[name for name in namespace if self._is_users_name(name)] if form.dynamic else (),
+        )
+        outputs = None if options.outputs is None else frozenset(options.outputs)
+        return Cell(form, work, namespace, self._is_users_name, outputs, frozenset(options.exclude))
+
+    def _is_users_name(self, name: str) -> bool:
+        if is_shells_own(name):
+            return False
+        hidden = self._shell.user_ns_hidden
+        return name not in hidden or self._shell.user_ns.get(name) is not hidden[name]
+
+    def ran(self, value: object) -> object:
+        """The last expression of the cell has been evaluated to `value`."""
+        self._reached_end, self._shown = True, value
+        if self._run is not None:
+            self._run.ran()
+        if self._recording is not None:
+            self._recording.reach_the_end()
+        return value
+
+    def apply(self) -> object:
+        """Restore the cell; returns the value of its last expression."""
+        assert self._hit is not None
+        tape, screen = self._hit.tape, ShellScreen(self._shell)
+        tape.play(screen)
+        self._outcome = outcome = self._hit.apply()
+        if tape.result is not None:
+            if outcome.value is not None:
+                self._undo = screen.format_next_result_as(tape.result)
+            else:
+                screen.display(tape.result["data"], tape.result["metadata"], {}, update=False)
+        return outcome.value
+
+    def fail(self) -> None:
+        """Raise what stood in the way of the cell."""
+        assert self._error is not None
+        raise self._error
+
+    def finish(self) -> Outcome | None:
+        """The execution has ended, in whatever way: keep what it left, and say what happened."""
+        tape = self._recording.stop() if self._recording is not None else None
+        if self._undo is not None:
+            self._undo()
+        if self._run is not None and tape is not None:
+            if self._reached_end:
+                self._outcome = self._run.finish(self._shown, tape)
+            else:
+                self._run.abandon()
+        return self._outcome
+
+
+def _check_body(source: str) -> None:
+    if not source.strip():
+        raise UsageError("%%checkpoint keeps the cell below it, and there is none; the line magic is %checkpoint")
+    if source.lstrip().startswith("%%"):
+        magic = source.split(maxsplit=1)[0]
+        raise UsageError(f"{magic} can't be inside of %%checkpoint: put it above, or in a cell of its own")
+
+
+def _warn(message: str) -> None:
+    warnings.warn(message, CheckpointWarning, stacklevel=2)

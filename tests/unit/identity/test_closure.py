@@ -1,0 +1,164 @@
+"""What a function reaches, and whose it is."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import itertools
+import json
+import sys
+import types
+from typing import Any
+
+import pytest
+
+from ipycheckpoint.errors import Unidentifiable
+from ipycheckpoint.identity.closure import UNBOUND, Named, by_name, imported, references, resolve, unwrap
+from ipycheckpoint.identity.code import Reference
+from ipycheckpoint.identity.values import digest_value
+
+
+def defined(text: str, **names: Any) -> Any:
+    """The namespace after `text`, in a module of its own."""
+    namespace = {"__name__": "somewhere", **names}
+    exec(text, namespace)
+    return types.SimpleNamespace(**namespace)
+
+
+def reached(function: Any) -> dict[str, object]:
+    return {item.path: item.value for item in references(function)}
+
+
+CONFIG = types.ModuleType("config")
+CONFIG.X, CONFIG.inner = 1, types.ModuleType("inner")
+CONFIG.inner.Y = 2
+
+
+def test_attributes_are_followed_through_the_users_modules_only() -> None:
+    function = defined("def f(): return c.X + c.inner.Y + json.dumps + json.decoder.JSONDecoder", c=CONFIG, json=json).f
+    assert [(item.path, item.value) for item in references(function)] == [
+        ("c.X", 1),
+        ("c.inner.Y", 2),
+        ("json", Named("json.dumps")),
+        ("json", Named("json.decoder.JSONDecoder")),
+    ]
+
+
+def test_an_attribute_that_is_missing_is_unbound() -> None:
+    assert reached(defined("def f(): return c.Z", c=CONFIG).f) == {"c.Z": UNBOUND}
+
+
+def test_a_name_that_is_missing_is_unbound_and_a_builtin_is_known_by_name() -> None:
+    assert reached(defined("def f(): return nothing, len").f) == {"nothing": UNBOUND, "len": Named("builtins.len")}
+
+
+def test_an_empty_cell_is_unbound() -> None:
+    def outer():
+        def f():
+            return later
+
+        seen = reached(f)
+        later = 1
+        return seen, reached(f)
+
+    assert outer() == ({"later": UNBOUND}, {"later": 1})
+
+
+def test_an_import_of_a_library_counts_by_name_whether_it_was_loaded_before_or_not() -> None:
+    [item] = imported(Reference("no_such_module_here.inner", ("x",)), {})
+    assert item.value == Named("no_such_module_here.inner.x")
+    [item] = imported(Reference("json.tool", ("main",)), {})
+    assert item.value == Named("json.tool.main")
+
+
+def test_a_relative_import_without_a_package_is_no_accident() -> None:
+    [item] = imported(Reference(".sibling", ("x",)), {"__package__": ""})
+    assert isinstance(item.value, Named)
+
+
+def test_one_place_is_one_thing() -> None:
+    namespace = {"table": [1]}
+    [one] = resolve(Reference("table", ()), namespace, id(namespace))
+    [two] = resolve(Reference("table", ()), namespace, id(namespace))
+    assert one == two
+
+
+@pytest.mark.parametrize(
+    ("value", "name"),
+    [
+        (json, "json"),
+        (json.dumps, "json.dumps"),
+        (json.JSONDecoder, "json.decoder.JSONDecoder"),
+        (len, "builtins.len"),
+        (contextlib.suppress, "contextlib.suppress"),
+        (pytest.fixture, "_pytest.fixtures.fixture"),
+    ],
+)
+def test_what_is_not_the_users_is_known_by_name(value: object, name: str) -> None:
+    assert by_name(value) == Named(name)
+
+
+def test_a_library_function_around_one_of_the_users_is_not_known_by_name() -> None:
+    @contextlib.contextmanager
+    def mine():
+        yield
+
+    assert by_name(mine) is mine
+
+
+def test_a_library_function_with_a_closure_is_known_by_the_name_that_leads_to_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    library = types.ModuleType("json.extra")
+    library.__file__ = json.__file__
+    exec("def make(k):\n def inner(): return k\n return inner\ninner = make(object())", vars(library))
+    library.inner.__module__, library.inner.__qualname__ = "json.extra", "inner"
+    monkeypatch.setitem(sys.modules, "json.extra", library)
+    assert by_name(library.inner) == Named("json.extra.inner")
+
+
+def test_only_our_own_wrappers_are_taken_off() -> None:
+    @functools.wraps(len)
+    def wrapper(x):
+        return len(x)
+
+    assert unwrap(wrapper) is wrapper
+
+
+HELPERS = """
+def a(x): return b(x) + K
+def b(x): return c(x) * 2 if x else 0
+def c(x): return a(x - 1)
+K = 3
+"""
+
+
+def test_the_digest_of_a_closure_is_blind_to_the_order_of_definitions() -> None:
+    lines = HELPERS.strip().splitlines()
+    digests = {digest_value(defined("\n".join(order)).a) for order in itertools.permutations(lines)}
+    assert len(digests) == 1
+
+
+def test_the_digest_of_a_closure_is_blind_to_names() -> None:
+    renamed = HELPERS.replace("a(", "first(").replace("b(", "second(").replace("c(", "third(").replace("K", "MOST")
+    assert digest_value(defined(renamed).first) == digest_value(defined(HELPERS).a)
+
+
+@pytest.mark.parametrize(("old", "new"), [("+ K", "- K"), ("* 2", "* 3"), ("x - 1", "x - 2"), ("K = 3", "K = 4")])
+def test_every_edit_anywhere_in_a_cycle_of_functions_is_seen(old: str, new: str) -> None:
+    assert digest_value(defined(HELPERS.replace(old, new)).a) != digest_value(defined(HELPERS).a)
+
+
+def test_what_is_wired_to_what_is_seen() -> None:
+    one = defined("def f(): return a() - b()\ndef a(): return 1\ndef b(): return 2").f
+    two = defined("def f(): return a() - b()\ndef a(): return 2\ndef b(): return 1").f
+    assert digest_value(one) != digest_value(two)
+
+
+def test_a_default_of_a_helper_is_a_part_with_a_path() -> None:
+    def helper(x, rows=(i for i in ())):
+        return x
+
+    with pytest.raises(Unidentifiable) as caught:
+        digest_value(lambda: helper(1))
+    assert caught.value.path == "value.<helper>.<defaults>[0]"
