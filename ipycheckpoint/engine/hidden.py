@@ -76,7 +76,7 @@ def _reached(value: Any) -> list[tuple[str, object]]:
         found = [(name, value.__globals__[name]) for name in sorted(names) if name in value.__globals__]
         return [(name, unwrap(item)) for name, item in (*found, *_cells(value).items())]
     if isinstance(value, type):
-        return [(value.__name__, base) for base in value.__bases__]
+        return [(base.__name__, base) for base in value.__bases__]
     return []
 
 

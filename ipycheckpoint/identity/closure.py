@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from ipycheckpoint.identity.code import Reference
+    from ipycheckpoint.identity.scopes import Use
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,8 @@ class Reached:
     """`Named`, or the live object."""
     place: tuple[int, str]
     """The identity of the namespace that holds it, and its path in there: the same place is the same thing."""
+    use: Use = "passed"
+    """What the code does with it."""
 
     def is_called_one_of(self, names: frozenset[str]) -> bool:
         """Whether `names` has its path, or the global that this begins with."""
@@ -126,7 +129,7 @@ def resolve(reference: Reference, namespace: Mapping[str, object], place: int) -
         path = f"{path}.{attributes[0]}"
         value = getattr(value, attributes.pop(0), UNBOUND)
     behind = unwrap(value)
-    yield Reached(path, by_name(behind), (place, path))
+    yield Reached(path, by_name(behind), (place, path), "passed" if attributes else reference.use)
     if behind is not value:
         yield from _depends(value, path, place)
     if attributes and isinstance(behind, FunctionType) and attributes[0] in vars(value):
@@ -232,9 +235,25 @@ class Wiring:
         """The slot leads to the value with this number."""
         self.fields.append(b"value:%d" % ordinal)
 
+    def seen(self, function: FunctionType, use: Use) -> None:
+        """What the code can tell of a function besides what it does: its parameters' names if it calls it by
+        keywords, and its own name, too, if it does anything else with it.
+        """
+        if use != "called":
+            self.fields += parameter_names(function)
+        if use == "passed":
+            self.fields.append(b"called:" + function.__name__.encode())
+
     def ignored(self) -> None:
         """The user said that what is there doesn't count."""
         self.fields.append(b"ignored")
+
+
+def parameter_names(function: FunctionType) -> list[bytes]:
+    """The names of the parameters, as fields of an encoding."""
+    code = function.__code__
+    count = code.co_argcount + code.co_kwonlyargcount
+    return [b"parameter:" + name.encode() for name in code.co_varnames[:count]]
 
 
 def _labelled(paths: list[str]) -> Callable[[int], str]:
@@ -258,6 +277,8 @@ def _function(function: FunctionType) -> Shape:
             wiring.value(len(parts))
             parts.append(reached.value)
             paths.append(reached.path)
+    # As a value it may be called in any way, and asked for its name.
+    wiring.seen(function, "passed")
     return Shape("function", (bytes.fromhex(form.digest), *wiring.fields), parts, _labelled(paths))
 
 

@@ -160,6 +160,8 @@ class Collector:
                     self._alive.append(item.value)
                     self._queue.append((item.path, item.value, data_kind))
                 wiring.value(ordinal)
+                if is_users_function(item.value):
+                    wiring.seen(item.value, item.use)
         return wiring
 
     def _drain(self) -> None:

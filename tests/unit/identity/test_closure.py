@@ -6,13 +6,16 @@ import contextlib
 import functools
 import itertools
 import json
+import linecache
 import sys
 import types
 from typing import Any
 
 import pytest
 
+from ipycheckpoint.digest import digest
 from ipycheckpoint.errors import Unidentifiable
+from ipycheckpoint.identity.calls import identify_call, unfold
 from ipycheckpoint.identity.closure import UNBOUND, Named, by_name, imported, references, resolve, unwrap
 from ipycheckpoint.identity.code import Reference
 from ipycheckpoint.identity.values import digest_value
@@ -139,9 +142,56 @@ def test_the_digest_of_a_closure_is_blind_to_the_order_of_definitions() -> None:
     assert len(digests) == 1
 
 
-def test_the_digest_of_a_closure_is_blind_to_names() -> None:
-    renamed = HELPERS.replace("a(", "first(").replace("b(", "second(").replace("c(", "third(").replace("K", "MOST")
-    assert digest_value(defined(renamed).first) == digest_value(defined(HELPERS).a)
+def key_of(text: str, name: str = "run") -> str:
+    """The Key of a call of `name`, as `text` defines it; its source is there to be read, as in a notebook."""
+    file = f"<test {digest('text', text.encode())}>"
+    linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)
+    namespace: dict[str, Any] = {"__name__": "somewhere"}
+    exec(compile(text, file, "exec"), namespace)
+    return identify_call(unfold(namespace[name]), name).identity.key
+
+
+def test_a_call_is_blind_to_the_names_of_what_its_code_calls() -> None:
+    called = HELPERS.replace("a(x)", "a(x=1)", 1)
+    renamed = called.replace("a(", "first(").replace("b(", "second(").replace("c(", "third(").replace("K", "MOST")
+    assert key_of(renamed, "first") == key_of(called, "a")
+
+
+SUBTRACT = "def h(a, b): return a - b\n"
+SWAPPED = "def h(b, a): return b - a\n"
+RENAMED = "def h(first, second): return first - second\n"
+
+
+@pytest.mark.parametrize("swapped", [SWAPPED, RENAMED])
+def test_parameters_of_a_helper_that_are_renamed_are_not_seen_by_who_passes_by_position(swapped: str) -> None:
+    run = "def run(): return h(1, 2)"
+    assert key_of(SUBTRACT + run) == key_of(swapped + run)
+
+
+@pytest.mark.parametrize(
+    "run",
+    [
+        pytest.param("def run(): return h(a=1, b=2)", id="keywords"),
+        pytest.param("def run(): return h(**{'a': 1, 'b': 2})", id="a mapping"),
+        pytest.param("def run(): return call(h)\ndef call(f): return f(a=1, b=2)", id="another function"),
+        pytest.param("ALL = {'h': h}\ndef run(): return ALL['h'](a=1, b=2)", id="a dict"),
+        pytest.param("p = __import__('functools').partial(h, a=1)\ndef run(): return p(b=2)", id="a partial"),
+        pytest.param("class A:\n    m = staticmethod(h)\ndef run(): return A.m(a=1, b=2)", id="a class"),
+    ],
+)
+def test_parameters_that_change_places_are_seen_by_who_may_call_by_keyword_through(run: str) -> None:
+    assert key_of(SUBTRACT + run) != key_of(SWAPPED + run)
+
+
+def test_parameters_of_a_method_that_change_places_are_seen() -> None:
+    method = "class A:\n    def m(self, {}): return {} - {}\ndef run(): return A().m(a=1, b=2)"
+    assert key_of(method.format("a, b", "a", "b")) != key_of(method.format("b, a", "b", "a"))
+
+
+@pytest.mark.parametrize(("run", "seen"), [("def run(): return h(1, 2)", False), ("def run(): return str(h)", True)])
+def test_the_name_of_a_helper_counts_only_for_who_may_ask_for_it(run: str, seen: bool) -> None:
+    other = (SUBTRACT + run).replace("h(", "k(").replace("(h)", "(k)")
+    assert (key_of(SUBTRACT + run) != key_of(other)) == seen
 
 
 @pytest.mark.parametrize(("old", "new"), [("+ K", "- K"), ("* 2", "* 3"), ("x - 1", "x - 2"), ("K = 3", "K = 4")])
