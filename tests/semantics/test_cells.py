@@ -499,19 +499,6 @@ def test_a_local_module_that_fails_fails_in_the_cell(bench: Bench) -> None:
     assert last(run) == (None, ["False"])
 
 
-def test_an_import_that_fails_at_the_hit_is_a_miss_with_the_reason(bench: Bench) -> None:
-    bench.module("local_d", "used = 1\nextra = 2\n")
-    cell = (
-        MAGIC
-        + "import local_d, sys\nif 'local_e' not in sys.modules:\n    try:\n        import local_e\n    except ImportError: pass\ny = 1"
-    )
-    bench.module("local_e", "")
-    bench.run(cell)
-    bench.module("local_e", "raise ValueError('not today')\n")
-    run = bench.run(cell, look=("'local_d' in globals()",))
-    assert run.cells[-1].errors == ["ValueError"]
-
-
 def test_what_is_not_used_is_not_looked_at(bench: Bench) -> None:
     setup = (
         "looks = []\nclass Large:\n    def __fingerprint__(self):\n        looks.append(1)\n        return 1\n"
