@@ -15,7 +15,7 @@ nox.options.error_on_missing_interpreters = True
 _pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
 os.environ["PATH"] = os.pathsep.join([*map(str, _pyenv.glob("3.1[1-9]*/bin")), os.environ["PATH"]])
 
-_CELL_TESTS = ("tests/unit/surfaces", "tests/notebooks")
+_CELL_TESTS = ("tests/unit/surfaces", "tests/unit/engine", "tests/semantics", "tests/notebooks")
 
 # Each IPython with an ipykernel and ipywidgets of its time.
 _IPYTHONS = {

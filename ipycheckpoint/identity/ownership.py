@@ -27,7 +27,10 @@ def is_users(module_name: str | None) -> bool:
         return False
     module = sys.modules.get(module_name)
     if module is None:
-        return True  # made on the fly, so no installed package can be what it came from
+        # A class may name a public module that isn't loaded (`numpy.rec`): its package knows whose it is. What has no
+        # package either was made on the fly.
+        package = module_name.rpartition(".")[0]
+        return is_users(package) if package else True
     spec = getattr(module, "__spec__", None)
     if getattr(spec, "origin", None) in ("built-in", "frozen"):
         return False

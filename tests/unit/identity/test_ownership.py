@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.parametrize(
-    "name", ["json", "os", "sys", "builtins", "importlib._bootstrap", "pytest", "ipycheckpoint.digest"]
+    "name", ["json", "os", "sys", "builtins", "importlib._bootstrap", "pytest", "ipycheckpoint.digest", "json.x"]
 )
 def test_the_standard_library_installed_packages_and_we_are_not_the_users(name: str) -> None:
     assert not is_users(name)

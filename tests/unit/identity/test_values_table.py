@@ -40,12 +40,15 @@ def test_a_digest_does_not_change_when_the_value_is_digested_again(value, other)
 _UNPICKLABLE = (memoryview, type({}.keys()), type({}.values()), type(value_table.types.MappingProxyType({})))
 
 
+def _survives_pickle(value):
+    # A tensor leaves its gradient behind; the codec of records keeps it.
+    return not isinstance(value, _UNPICKLABLE) and getattr(value, "grad", None) is None
+
+
 @pytest.mark.parametrize(
-    "value", _named([(c, [v]) for c, values in EQUAL + DIFFERENT for v in values if not isinstance(v, _UNPICKLABLE)])
+    "value", _named([(c, [v]) for c, values in EQUAL + DIFFERENT for v in values if _survives_pickle(v)])
 )
 def test_a_restored_value_has_the_digest_of_the_computed_one(value):
-    if getattr(value, "grad", None) is not None:
-        pytest.skip("pickling a tensor leaves its gradient behind")
     assert digest_value(pickle.loads(pickle.dumps(value, 5))) == digest_value(value)
 
 
