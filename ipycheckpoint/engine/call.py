@@ -52,7 +52,7 @@ def run_call(cache: Cache, flights: Flights, work: Work, thunk: Callable[[], Any
     if isinstance(hit, Restored):
         return hit
     with flights.alone(work.identity.key):
-        hit = _look_again(cache, work, terms, hit)
+        hit = _look_up(cache, work, terms, hit)
         if isinstance(hit, Restored):
             return hit
         run = _Run(cache, terms, hit)
@@ -67,14 +67,26 @@ async def run_call_async(
     if isinstance(hit, Restored):
         return hit
     async with flights.alone_async(work.identity.key):
-        hit = _look_again(cache, work, terms, hit)
+        hit = _look_up(cache, work, terms, hit)
         if isinstance(hit, Restored):
             return hit
         run = _Run(cache, terms, hit)
         return run.finish(await thunk())
 
 
-def _look_up(cache: Cache, work: Work, terms: Terms) -> Restored | Miss:
+def _look_up(cache: Cache, work: Work, terms: Terms, known: Miss | None = None) -> Restored | Miss:
+    """Restore the result, if there is one. Whoever waited has a `known` miss: then that is looked at again."""
+    try:
+        if known is not None and (terms.mode == "refresh" or cache.find(work.identity.key) is None):
+            return known
+        return _restore(cache, work, terms)
+    except Exception as fault:  # noqa: BLE001 - a fault of ours, or of what is loaded, must not cost the run
+        reason = f"looking it up failed: {type(fault).__name__}: {fault}"
+        terms.warn(f"{work.identity.label} runs again: {reason}")
+        return Miss(Explanation("miss", work.identity.label, reason), work)
+
+
+def _restore(cache: Cache, work: Work, terms: Terms) -> Restored | Miss:
     began = time.perf_counter()
     roots: dict[Any, object] = dict(work.values)
     hit = look_up(cache, work, terms.mode, terms.warn, resolve=lambda path: follow(path, roots))
@@ -89,13 +101,6 @@ def _look_up(cache: Cache, work: Work, terms: Terms) -> Restored | Miss:
     seconds = time.perf_counter() - began
     cache.count_hit(hit.header, seconds)
     return Restored(value, hit.explanation, hit.header, seconds)
-
-
-def _look_again(cache: Cache, work: Work, terms: Terms, miss: Miss) -> Restored | Miss:
-    """Whoever held the Key before us may have kept it by now: look, but only where there is something to see."""
-    if terms.mode == "refresh" or cache.find(work.identity.key) is None:
-        return miss
-    return _look_up(cache, work, terms)
 
 
 def _result(hit: Hit, roots: Mapping[Any, object]) -> object:

@@ -168,6 +168,11 @@ class CheckpointedFunction(Generic[P, R]):
             self._complain(f"{self.label} ran without a checkpoint: {problem}. It is watched.", problem)
         except TypeError:
             pass  # the arguments don't fit the signature: the call itself says so best
+        except UsageError:
+            raise
+        except Exception as fault:  # noqa: BLE001 - a fault of ours, or of a `__reduce__`, must not cost the run
+            unexpected = CheckpointError(f"{type(fault).__name__}: {fault}")
+            self._complain(f"{self.label} ran without a checkpoint: {unexpected}", unexpected)
         return None
 
     def _work(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Work:

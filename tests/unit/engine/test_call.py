@@ -229,3 +229,19 @@ def test_a_result_that_is_a_part_of_an_argument_is_that_part_on_a_hit(cache: Cac
     outcome = run_call(cache, Flights(cache.directory), work(live), lambda: None, Terms())
     assert isinstance(outcome, Restored)
     assert outcome.value is live["models"][1]
+
+
+@pytest.mark.parametrize("broken", ["find", "load", "nearest", "count_hit", "save"])
+def test_a_fault_of_the_cache_costs_a_warning_and_never_the_result(
+    cache: Cache, broken: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("out of order")
+
+    if broken in ("load", "count_hit"):
+        run(cache, 1, gives="a")
+    monkeypatch.setattr(cache, broken, fail)
+    said: list[str] = []
+    outcome = run(cache, 1, gives="a", warn=said.append)
+    assert outcome.value == "a"
+    assert "out of order" in "".join([*said, str(getattr(outcome, "problem", ""))])

@@ -464,3 +464,22 @@ def test_a_type_checker_sees_the_function_through_the_decorator(tmp_path: Path) 
     errors = [line.partition("error: ")[2] for line in lines if " error: " in line]
     assert revealed == REVEALED, out + err
     assert [error.rpartition("[")[2] for error in errors] == ["arg-type]", "call-arg]", "arg-type]", "arg-type]"], out
+
+
+class _Odd:
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        raise ZeroDivisionError("odd")
+
+
+@pytest.mark.parametrize("place", ["argument", "result"])
+def test_an_object_that_can_neither_be_identified_nor_written_costs_a_warning_and_never_the_result(
+    place: str, tmp_path: Path
+) -> None:
+    odd = _Odd()
+
+    @checkpoint(store=tmp_path)
+    def f(x: Any) -> Any:
+        return odd if place == "result" else 5
+
+    with pytest.warns(CheckpointWarning, match="odd"):
+        assert f(odd if place == "argument" else 1) is (odd if place == "result" else 5)
