@@ -34,6 +34,8 @@ def tests(session: nox.Session) -> None:
 @nox.session(python="3.11")
 @nox.parametrize("version", list(_IPYTHONS), ids=list(_IPYTHONS))
 def ipython(session: nox.Session, version: str) -> None:
-    session.install("--editable", ".[demo]", "hypothesis", "pytest>=8.2", "pytest-timeout>=2.3", *_IPYTHONS[version])
+    session.install(
+        "--editable", ".[demo]", "hypothesis", "pytest>=8.2", "pytest-timeout>=2.3", "tqdm", *_IPYTHONS[version]
+    )
     # What an older IPython warns of on a newer Python is not ours to mend.
     session.run("pytest", "-W", "default", *(session.posargs or _CELL_TESTS))

@@ -13,6 +13,7 @@ import nbformat
 import pytest
 
 import ipycheckpoint
+from ipycheckpoint.surfaces.magic import CheckpointMagics
 from ipycheckpoint.surfaces.options import help_text
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -64,7 +65,7 @@ def test_every_option_of_the_magic_is_in_the_readme() -> None:
 
 
 def test_every_option_in_the_readme_is_one_of_the_magic() -> None:
-    assert options(README) <= options(help_text())
+    assert options(README) <= options(CheckpointMagics.checkpoint.__doc__ or "")
 
 
 def test_every_argument_of_the_decorator_is_in_the_readme() -> None:

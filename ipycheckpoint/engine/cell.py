@@ -220,8 +220,13 @@ class CellRun:
         self._collect_witnesses()
         self._after = dict(self._cell.namespace)
 
+    @property
+    def seconds(self) -> float:
+        """How long the cell ran, once it did."""
+        return self._seconds or 0.0
+
     def abandon(self) -> None:
-        """The cell failed or was interrupted: what it did stays, and nothing is kept."""
+        """The cell failed, was interrupted, or isn't worth keeping: what it did stays, and nothing is kept."""
         self._collect_witnesses()
 
     def _collect_witnesses(self) -> None:
@@ -231,7 +236,7 @@ class CellRun:
 
     def finish(self, shown: object, tape: Tape) -> Outcome:
         """Keep what the run left; `shown` is the value of its last expression. Raises nothing."""
-        seconds = self._seconds or 0.0
+        seconds = self.seconds
         explanation = self._miss.explanation
         if self._terms.mode == "read":
             return Computed(shown, explanation, seconds)

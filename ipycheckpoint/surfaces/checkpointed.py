@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import warnings
 from typing import TYPE_CHECKING, Any
 
@@ -37,9 +38,13 @@ class CheckpointedCell:
     `number` is what the transformed cell calls it by.
     """
 
-    def __init__(self, shell: Any, number: int) -> None:
+    def __init__(self, shell: Any, number: int, *, least_seconds: float = 0.0) -> None:
         self._shell = shell
         self._number = number
+        self._least_seconds = least_seconds
+        self._began = time.perf_counter()
+        self.is_automatic = False
+        """It has no magic of its own; every cell is a checkpoint just now."""
         self._run: CellRun | None = None
         self._hit: CellHit | None = None
         self._error: BaseException | None = None
@@ -65,14 +70,16 @@ class CheckpointedCell:
         return only_call("fail", self._number)
 
     def _tree(self, marked: Marked) -> ast.Module:
+        self.is_automatic = marked.automatic
         self.options = options = parse_options(marked.line)
-        _check_body(marked.source)
+        if not marked.automatic:
+            _check_body(marked.source)
         here = workspace.current()
         mode = "refresh" if options.rerun else here.mode
         if mode == "off" or not marked.body.body:
             return marked.body
         analysed = written_out(marked.body, self._shell.transform_cell)
-        form = of_cell(analysed, "\n" + marked.source, quiet=is_quiet(marked.source))
+        form = of_cell(analysed, marked.text, quiet=is_quiet(marked.source))
         label = options.name or label_of(form, marked.source)
         terms = Terms(mode, workspace.current_tags() + options.tags, options.expires_seconds, _warn)
         try:
@@ -144,11 +151,12 @@ class CheckpointedCell:
         if self._undo is not None:
             self._undo()
         if self._run is not None and tape is not None:
-            if self._reached_end:
+            if self._reached_end and self._run.seconds >= self._least_seconds:
                 self._outcome = self._run.finish(self._shown, tape)
             else:
                 self._run.abandon()
-        return self._outcome
+        is_quick = self._hit is None and time.perf_counter() - self._began < self._least_seconds
+        return None if is_quick else self._outcome
 
 
 def _check_body(source: str) -> None:

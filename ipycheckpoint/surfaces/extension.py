@@ -11,16 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 from ipycheckpoint import workspace
 from ipycheckpoint.errors import UsageError
+from ipycheckpoint.record.outcome import Refused
 from ipycheckpoint.surfaces import badge
 from ipycheckpoint.surfaces.checkpointed import CheckpointedCell
-from ipycheckpoint.surfaces.transform import MARKER, MarkerTransformer, show_magic_in_tracebacks, take_off
+from ipycheckpoint.surfaces.reading import has_line_magic
+from ipycheckpoint.surfaces.transform import MARKER, Marked, MarkerTransformer, show_magic_in_tracebacks, take_off
 
 if TYPE_CHECKING:
     import ast
 
     from ipycheckpoint.identity.explain import Explanation
     from ipycheckpoint.record.outcome import Outcome
-    from ipycheckpoint.surfaces.transform import Marked
 
 
 @dataclass
@@ -40,10 +41,13 @@ class Extension:
         self._cells: dict[int, CheckpointedCell] = {}
         self._unsaid: list[Outcome] = []
         self._numbers = itertools.count(1)
-        self._transformer = MarkerTransformer(self._begin)
+        self._listed: set[str] = set()
+        self._transformer = MarkerTransformer(self._begin, self._mark)
         self._hook = Hook(self._cells)
         self.quiet = False
         """No line under any cell."""
+        self.auto_seconds: float | None = None
+        """Where given, every cell is a checkpoint, and kept if it takes that long."""
 
     def load(self) -> None:
         """Hook into the shell."""
@@ -68,11 +72,21 @@ class Extension:
     def _before_cell(self, info: object) -> None:
         self._frames.append(_Frame(info))
 
+    def _mark(self, tree: ast.Module) -> Marked | None:
+        """Make a checkpoint of a cell without a magic, where every cell is to be one."""
+        if self.auto_seconds is None or not self._frames or self._frames[-1].cells:
+            return None
+        source = str(getattr(self._frames[-1].info, "raw_cell", ""))
+        if source.lstrip().startswith("%%") or has_line_magic(tree):
+            return None  # what a magic does is its own affair: `%cd`, `%matplotlib`, `%load_ext`
+        return Marked("", source, tree, automatic=True)
+
     def _begin(self, marked: Marked) -> ast.Module:
         if not self._frames or _is_timing():
             return marked.body  # a silent execution is not announced, so its end would not be either
         number = next(self._numbers)
-        cell = self._cells[number] = CheckpointedCell(self._shell, number)
+        least = self.auto_seconds if marked.automatic and self.auto_seconds is not None else 0.0
+        cell = self._cells[number] = CheckpointedCell(self._shell, number, least_seconds=least)
         self._frames[-1].cells.append(cell)
         show_magic_in_tracebacks(marked.line)
         return cell.tree(marked)
@@ -106,7 +120,14 @@ class Extension:
         if outcome is None:
             return None
         workspace.current().remember(outcome.explanation)
-        return None if cell.options.quiet or self.quiet else outcome
+        if cell.options.quiet or self.quiet:
+            return None
+        if cell.is_automatic and isinstance(outcome, Refused):
+            # In a notebook where every cell is a checkpoint, what can't be kept is told once.
+            told = outcome.explanation.label in self._listed
+            self._listed.add(outcome.explanation.label)
+            return None if told else outcome
+        return outcome
 
     def run_cell(self, text: str) -> None:
         """Run `text` as the shell runs a cell, nested in the one that is running."""

@@ -20,7 +20,8 @@ from ipycheckpoint.surfaces.options import OPTIONS, help_text
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_COMMANDS = ("why", "list", "forget")
+_COMMANDS = ("why", "list", "forget", "auto")
+_AUTO_SECONDS = 1.0
 _ATTRIBUTE = "_ipycheckpoint_extension"
 
 
@@ -76,6 +77,9 @@ class CheckpointMagics(Magics):
     def _command(self, command: str, rest: str) -> object:
         if command == "why":
             return self._extension.why(rest or None)
+        if command == "auto":
+            self._auto(rest)
+            return None
         cache = workspace.current().cache()
         if command == "list":
             rows = cache.rows()
@@ -94,6 +98,24 @@ class CheckpointMagics(Magics):
             return None
         raise UsageError(f"%checkpoint {command}: no such command; there are {', '.join(_COMMANDS)}")
 
+    def _auto(self, rest: str) -> None:
+        match rest.split():
+            case ["off"]:
+                self._extension.auto_seconds = None
+            case []:
+                self._extension.auto_seconds = _AUTO_SECONDS
+            case ["--min-seconds", text]:
+                self._extension.auto_seconds = _seconds(text)
+            case _:
+                raise UsageError(f"%checkpoint auto {rest}: write auto, auto --min-seconds 1, or auto off")
+
+
+def _seconds(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise UsageError(f"%checkpoint auto: {text!r} is no number of seconds") from None
+
 
 CheckpointMagics.checkpoint.__doc__ = f"""Never run this cell twice for the same inputs.
 
@@ -102,6 +124,8 @@ As a line magic:
   %checkpoint why [NAME]     why the last run was a hit or a miss
   %checkpoint list           what is kept
   %checkpoint forget NAME    forget the records of a checkpoint
+  %checkpoint auto           from now on every cell is a checkpoint, kept if it takes a second
+                             or more (auto --min-seconds 10); auto off ends it
 """
 
 

@@ -51,6 +51,13 @@ def is_quiet(source: str) -> bool:
     return last == ";"
 
 
+def has_line_magic(body: ast.Module) -> bool:
+    """Whether the cell calls a line magic, other than ``%time``, which runs what stands behind it."""
+    calls = [node for node in ast.walk(body) if isinstance(node, ast.Attribute) and node.attr == "run_line_magic"]
+    times = [node for node in ast.walk(body) if _timed_text(node) is not None]
+    return len(calls) > len(times)
+
+
 def written_out(body: ast.Module, transform: Callable[[str], str]) -> ast.Module:
     """The tree as it is to be analysed: with the statement behind each ``%time`` in its place.
 

@@ -30,6 +30,13 @@ class Marked(NamedTuple):
     source: str
     """The text below it, as the user wrote it."""
     body: ast.Module
+    automatic: bool = False
+    """Every cell is a checkpoint just now, and this one has no magic of its own."""
+
+    @property
+    def text(self) -> str:
+        """The source with its lines where the tree has them."""
+        return self.source if self.automatic else f"\n{self.source}"
 
 
 def take_off(lines: list[str]) -> list[str]:
@@ -115,12 +122,18 @@ def _placed(statement: ast.stmt, like: ast.stmt | None) -> ast.stmt:
 
 
 class MarkerTransformer(ast.NodeTransformer):
-    """The AST transformer: gives a marked cell to `begin`, and runs the tree that it returns."""
+    """The AST transformer: gives a marked cell to `begin`, and runs the tree that it returns.
 
-    def __init__(self, begin: Callable[[Marked], ast.Module]) -> None:
+    `mark` may make a checkpoint of a cell that has no magic.
+    """
+
+    def __init__(self, begin: Callable[[Marked], ast.Module], mark: Callable[[ast.Module], Marked | None]) -> None:
         self._begin = begin
+        self._mark = mark
 
     def visit(self, node: ast.AST) -> ast.AST:
         """Called by IPython with each cell's tree."""
         marked = find_marker(node)
+        if marked is None and isinstance(node, ast.Module):
+            marked = self._mark(node)
         return node if marked is None else self._begin(marked)
