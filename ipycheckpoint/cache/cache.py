@@ -38,7 +38,7 @@ _COMPARED = 20
 """How many earlier records of a label are looked at for the nearest."""
 
 
-_MOST_TRUSTED = 1000
+_MOST_HEADERS = 1000
 """How many headers a process remembers, so that a record that is restored again and again is parsed once."""
 
 
@@ -77,14 +77,16 @@ class Spoiled:
     reason: str
 
 
-class _Trusted(NamedTuple):
-    """A record that was read and verified before: as long as its stamp is the same, its header is, too."""
+class _Read(NamedTuple):
+    """A header that was read before: as long as the record's stamp is the same, it is, too."""
 
-    stamp: tuple[int, ...]
+    stamp: tuple[int, ...] | None
     stored: Stored
     """Without its payload, which each reader needs for itself."""
     start: int
     """Where the payload begins, in bytes."""
+    is_trusted: bool = False
+    """Its signature was found good."""
 
 
 class Cache:
@@ -104,7 +106,7 @@ class Cache:
         self._catalogue = catalogue
         self._keyring = keyring
         self._verified: dict[Digest, tuple[int, ...]] = {}
-        self._trusted: OrderedDict[Key, _Trusted] = OrderedDict()
+        self._headers: OrderedDict[Key, _Read] = OrderedDict()
         self._lock = threading.Lock()
 
     @property
@@ -169,28 +171,36 @@ class Cache:
             content = self._store.get(_record(key))
             if content is None:
                 return None
-            known = self._trusted.get(key)
-            if known is not None and known.stamp == content.stamp:
-                return Found(replace(known.stored, payload=content.view[known.start :]))
-            stored = read_header(content.view)
+            read = self._read_header(key, content)
         except CheckpointError as problem:
             return Spoiled(f"its record is damaged: {problem}")
-        if stored.header.key != key:
+        header = read.stored.header
+        if header.key != key:
             return Spoiled("its record is damaged: it belongs to another key")
-        if not self._keyring.verify(stored.signed, stored.signature):
-            return Spoiled(f"its record of {_day(stored.header)} is not signed by you, so it is not loaded")
-        self._remember(key, content, stored)
-        return Found(stored)
+        if not read.is_trusted:
+            if not self._keyring.verify(read.stored.signed, read.stored.signature):
+                return Spoiled(f"its record of {_day(header)} is not signed by you, so it is not loaded")
+            self._remember(key, read._replace(is_trusted=True))
+        return Found(replace(read.stored, payload=content.view[read.start :]))
 
-    def _remember(self, key: Key, content: Content, stored: Stored) -> None:
-        if content.stamp is None:
+    def _read_header(self, key: Key, content: Content) -> _Read:
+        known = self._headers.get(key)
+        if known is not None and known.stamp == content.stamp:
+            return known
+        stored = read_header(content.view)
+        start = content.view.nbytes - stored.payload.nbytes
+        read = _Read(content.stamp, replace(stored, payload=memoryview(b"")), start)
+        self._remember(key, read)
+        return read
+
+    def _remember(self, key: Key, read: _Read) -> None:
+        if read.stamp is None:
             return
-        bare = replace(stored, payload=memoryview(b""), signed=b"")
         with self._lock:
-            self._trusted[key] = _Trusted(content.stamp, bare, content.view.nbytes - stored.payload.nbytes)
-            self._trusted.move_to_end(key)
-            if len(self._trusted) > _MOST_TRUSTED:
-                self._trusted.popitem(last=False)
+            self._headers[key] = read
+            self._headers.move_to_end(key)
+            if len(self._headers) > _MOST_HEADERS:
+                self._headers.popitem(last=False)
 
     def load(
         self,
@@ -264,7 +274,7 @@ class Cache:
 
     def _bare_header(self, key: Key) -> Header | None:
         content = self._store.get(_record(key))
-        return None if content is None else read_header(content.view).header
+        return None if content is None else self._read_header(key, content).stored.header
 
     def headers(self) -> Iterator[Header]:
         """The headers of all records that can be read, without source texts, in no particular order. Writes nothing."""
