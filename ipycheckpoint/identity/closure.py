@@ -18,8 +18,9 @@ from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from ipycheckpoint.identity import code
-from ipycheckpoint.identity.ownership import is_users, is_users_file
+from ipycheckpoint.identity.ownership import is_shells_own, is_users, is_users_file
 from ipycheckpoint.identity.registry import shapes_of
+from ipycheckpoint.identity.scopes import READS_FRAMES, READS_GLOBALS, READS_NAMES
 from ipycheckpoint.identity.shapes import Shape
 
 if TYPE_CHECKING:
@@ -56,6 +57,8 @@ class Reached:
 
 UNBOUND = Named("")
 """Nothing has this name now; a run would raise NameError or bind it first."""
+
+_SHELLS = {"IPython", "ipykernel"}
 
 _ignored: ContextVar[frozenset[str]] = ContextVar("ignored", default=frozenset())
 
@@ -100,6 +103,26 @@ def references(function: FunctionType, form: code.CodeForm | None = None) -> Ite
             yield from resolve(reference, namespace, id(namespace))
     for reference in form.modules:
         yield from imported(reference, namespace)
+    if _reaches_anything(form):
+        yield from _everything(namespace)
+
+
+def _reaches_anything(form: code.CodeForm) -> bool:
+    """Whether the code may read any global: it calls ``eval`` or the like, or looks at frames."""
+    if not form.dynamic:
+        return False
+    names = {reference.name for reference in form.references}
+    attributes = {name for reference in form.references for name in reference.attributes}
+    # Code that only asks for its own variables (`"{a}".format(**locals())`) reaches no others.
+    return bool(names & READS_GLOBALS or attributes & READS_FRAMES or not names & READS_NAMES)
+
+
+def _everything(namespace: Mapping[str, object]) -> Iterator[Reached]:
+    for name in sorted(namespace):
+        value = namespace[name]
+        machinery = type(getattr(value, "__self__", value)).__module__.partition(".")[0]
+        if not is_shells_own(name) and machinery not in _SHELLS:
+            yield Reached(name, by_name(unwrap(value)), (id(namespace), name))
 
 
 def _contents(name: str, cell: Any) -> Mapping[str, object]:

@@ -6,6 +6,7 @@ neither in the standard library nor in site-packages (so editable installs are t
 
 from __future__ import annotations
 
+import re
 import sys
 import sysconfig
 from functools import lru_cache
@@ -13,6 +14,7 @@ from pathlib import PurePath
 
 _PACKAGE = __name__.partition(".")[0]
 _INSTALLED = {"site-packages", "dist-packages"}
+_SHELLS_OWN = re.compile(r"_+|_\d+|_i\d*|_ii|_iii|_ih|_oh|_dh|In|Out|_exit_code|__\w+__|__vsc_ipynb_file__")
 
 
 def is_users(module_name: str | None) -> bool:
@@ -54,3 +56,12 @@ def is_users_file(file: str) -> bool:
 def _standard_library() -> tuple[str, ...]:
     paths = sysconfig.get_paths()
     return tuple({paths["stdlib"], paths["platstdlib"]})
+
+
+def is_shells_own(name: str) -> bool:
+    """Whether a shell keeps something of its own under `name`.
+
+    >>> is_shells_own("_12"), is_shells_own("_private")
+    (True, False)
+    """
+    return _SHELLS_OWN.fullmatch(name) is not None

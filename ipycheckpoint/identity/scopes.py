@@ -25,6 +25,8 @@ USES: tuple[Use, ...] = ("called", "keywords", "passed")
 _TYPE_PARAMETERS = {"TypeVar", "ParamSpec", "TypeVarTuple"}  # 3.12; 3.11 has no such nodes to name
 READS_NAMES = frozenset({"locals", "vars", "eval", "exec", "dir", "globals"})
 """Builtins that read or write the names around them."""
+READS_GLOBALS = frozenset({"eval", "exec", "globals"})
+"""Those of them that, inside of a function, reach more than its own variables."""
 READS_FRAMES = frozenset({"_getframe", "currentframe"})
 """Attributes through which the names of any caller can be reached."""
 

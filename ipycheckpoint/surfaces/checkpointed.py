@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from IPython.core.error import UsageError as ShellUsageError
 
 from ipycheckpoint import workspace
+from ipycheckpoint.engine.ambient.ambience import generator_ingredients
 from ipycheckpoint.engine.call import Terms
 from ipycheckpoint.engine.cell import Cell, CellHit, CellRun, look_up_cell
 from ipycheckpoint.engine.sources import pinned, watched
@@ -16,10 +17,11 @@ from ipycheckpoint.errors import CheckpointWarning, Unidentifiable, UsageError
 from ipycheckpoint.identity.cells import identify_cell
 from ipycheckpoint.identity.explain import Explanation
 from ipycheckpoint.identity.names import of_cell
+from ipycheckpoint.identity.ownership import is_shells_own
 from ipycheckpoint.identity.work import tag_ingredients
 from ipycheckpoint.record.outcome import Refused
 from ipycheckpoint.surfaces.options import CellOptions, parse_options
-from ipycheckpoint.surfaces.reading import is_quiet, is_shells_own, label_of, written_out
+from ipycheckpoint.surfaces.reading import is_quiet, label_of, written_out
 from ipycheckpoint.surfaces.screen import Recording, ShellScreen
 from ipycheckpoint.surfaces.transform import mark_the_end, only_call
 
@@ -106,7 +108,12 @@ class CheckpointedCell:
             namespace,
             label,
             inputs=options.inputs,
-            extra=[*tag_ingredients(terms.tags), *watched(options.watch), *pinned(options.pin)],
+            extra=[
+                *tag_ingredients(terms.tags),
+                *watched(options.watch),
+                *pinned(options.pin),
+                *(generator_ingredients() if options.rng == "strict" else ()),
+            ],
             users_names=[name for name in namespace if self._is_users_name(name)] if form.dynamic else (),
         )
         outputs = None if options.outputs is None else frozenset(options.outputs)

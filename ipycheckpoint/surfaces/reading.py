@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import copy
 import io
-import re
 import tokenize
 from typing import TYPE_CHECKING
 
@@ -13,17 +12,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ipycheckpoint.identity.names import CellForm
-
-_SHELLS_OWN = re.compile(r"_+|_\d+|_i\d*|_ii|_iii|_ih|_oh|_dh|In|Out|_exit_code|__\w+__|__vsc_ipynb_file__")
-
-
-def is_shells_own(name: str) -> bool:
-    """Whether a shell keeps something of its own under `name`.
-
-    >>> is_shells_own("_12"), is_shells_own("_private")
-    (True, False)
-    """
-    return _SHELLS_OWN.fullmatch(name) is not None
 
 
 def label_of(form: CellForm, source: str) -> str:

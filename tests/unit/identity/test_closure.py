@@ -212,3 +212,26 @@ def test_a_default_of_a_helper_is_a_part_with_a_path() -> None:
     with pytest.raises(Unidentifiable) as caught:
         digest_value(lambda: helper(1))
     assert caught.value.path == "value.<helper>.<defaults>[0]"
+
+
+@pytest.mark.parametrize(
+    ("body", "seen"),
+    [
+        pytest.param("return eval('K + 1')", True, id="eval"),
+        pytest.param("exec('x = K'); return 1", True, id="exec"),
+        pytest.param("return globals()['K']", True, id="globals"),
+        pytest.param("return (lambda: eval('K'))()", True, id="eval inside"),
+        pytest.param("return h()\ndef h(): return eval('K')", True, id="eval in a helper"),
+        pytest.param("import sys; return sys._getframe().f_globals['K']", True, id="frames"),
+        pytest.param("a = 1; return '{a}'.format(**locals())", False, id="locals"),
+        pytest.param("return dir()", False, id="dir"),
+    ],
+)
+def test_code_that_may_read_any_global_depends_on_all_of_them(body: str, seen: bool) -> None:
+    before, after = (f"K = {k}\ndef run():\n    {body}" for k in (1, 2))
+    assert (key_of(before) != key_of(after)) == seen
+
+
+def test_what_the_shell_keeps_for_itself_is_no_global_of_the_users() -> None:
+    run = "def run(): return eval('1')\n"
+    assert key_of(run) == key_of(run + "In = ['x']; _ = _3 = 5; _i1 = 'x'; __name__ = 'somewhere'")

@@ -7,7 +7,8 @@ import ast
 import pytest
 
 from ipycheckpoint.identity.names import of_cell
-from ipycheckpoint.surfaces.reading import is_quiet, is_shells_own, label_of, written_out
+from ipycheckpoint.identity.ownership import is_shells_own
+from ipycheckpoint.surfaces.reading import is_quiet, label_of, written_out
 
 
 @pytest.mark.parametrize(
