@@ -153,7 +153,7 @@ def identify_call(
     bound = bind(call)
     if is_users_function(function):
         form = code.of_function(function)
-        collector.add_code(label, form.digest, form.source, references(function, form))
+        collector.add_code(label, form.digest, form.source, references(function, form), function=function)
     else:
         # Not the user's: its name is all that can be said of its code (pin its package to have its version count).
         collector.add_code(label, digest("foreign"), None, [_foreign(function)])

@@ -7,6 +7,7 @@ import importlib.util
 import sys
 from typing import TYPE_CHECKING, Any
 
+from ipycheckpoint.digest import digest
 from ipycheckpoint.identity.closure import Named, Reached, resolve
 from ipycheckpoint.identity.code import Reference
 from ipycheckpoint.identity.ownership import is_users_file
@@ -38,21 +39,24 @@ def identify_cell(
     that calls ``exec`` or ``globals`` may read any of them.
     """
     reads = list(form.reads)
-    if form.dynamic:
-        known = {reference.name for reference in reads}
-        reads += [Reference(name, (), free=False) for name in sorted(users_names) if name not in known]
+    known = {reference.name for reference in reads}
     ignored = set(ignore)
+    more_names = set(users_names) if form.dynamic else set()
     if inputs is not None:
-        chosen = set(inputs)
-        ignored |= {reference.name for reference in reads} - chosen
-        known = {reference.name for reference in reads}
-        reads += [Reference(name, (), free=False) for name in sorted(chosen - known)]
+        more_names = set(inputs)
+        ignored |= known - more_names
+    unnamed = sorted(more_names - known)
+    reads += [Reference(name, (), free=False) for name in unnamed]
+    # A dynamic cell finds what it reads by its name, when it runs; a ``del`` finds its name or fails.
+    details = [name.encode() for name in unnamed if form.dynamic]
+    details += [b"there" if name in namespace else b"not there" for name in form.takes]
+    form_digest = digest("cell in place", bytes.fromhex(form.digest), *details) if details else form.digest
     package = namespace.get("__package__")
     imported = [item for reference in form.modules for item in _imported(reference, package)]
     while True:
         collector = Collector(ignore=ignored, fingerprints=fingerprints)
         reached = [item for reference in reads for item in resolve(reference, namespace, id(namespace))]
-        collector.add_code(label, form.digest, source, [*reached, *imported], "input")
+        collector.add_code(label, form_digest, source, [*reached, *imported], "input")
         # A function from elsewhere may call one that this cell defines: then what that one reads is an input, too.
         called = [name for name in form.deferred if (id(namespace), name) in collector.roots]
         more = [reference for name in called for reference in form.deferred[name] if reference not in reads]

@@ -147,7 +147,7 @@ def resolve(reference: Reference, namespace: Mapping[str, object], place: int) -
         value = UNBOUND
     while attributes and isinstance(value, ModuleType):
         if not is_users(value.__name__):
-            value = Named(".".join((value.__name__, *attributes)))
+            value = _patched(value, attributes) or Named(".".join((value.__name__, *attributes)))
             break
         path = f"{path}.{attributes[0]}"
         value = getattr(value, attributes.pop(0), UNBOUND)
@@ -158,6 +158,16 @@ def resolve(reference: Reference, namespace: Mapping[str, object], place: int) -
     if attributes and isinstance(behind, FunctionType) and attributes[0] in vars(value):
         path = f"{path}.{attributes[0]}"
         yield Reached(path, by_name(unwrap(vars(value)[attributes[0]])), (place, path))
+
+
+def _patched(module: ModuleType, attributes: list[str]) -> object | None:
+    """What the user has put into an installed module under its own name: a function or class; None if nothing."""
+    found: object = module
+    for attribute in attributes:
+        if not isinstance(found, ModuleType):
+            return None
+        found = unwrap(vars(found).get(attribute))  # not by getattr, which may import
+    return found if is_users_function(found) or is_users_class(found) else None
 
 
 def _depends(wrapper: Any, path: str, place: int) -> Iterator[Reached]:

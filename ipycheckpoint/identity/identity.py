@@ -16,7 +16,9 @@ Key = NewType("Key", str)
 
 Kind = Literal["cell", "call", "savepoint"]
 
-IngredientKind = Literal["code", "function", "class", "module", "global", "argument", "input", "tag", "file", "package"]
+IngredientKind = Literal[
+    "code", "function", "class", "module", "global", "argument", "input", "tag", "file", "package", "ambient"
+]
 
 SCHEME = "1"
 """The version of everything that makes a Key. A change of it makes every earlier result a miss."""

@@ -36,6 +36,8 @@ class Ledger:
         self.maybe: dict[str, None] = {}
         self.binds: dict[str, None] = {}
         self.deletes: dict[str, None] = {}
+        self.takes: dict[str, None] = {}
+        """What is deleted where it isn't surely bound."""
         self.imports: dict[str, str] = {}
         self.star_imports: dict[str, None] = {}
         self.deferred: dict[Variable, dict[ast.AST, Canonical]] = {}
@@ -113,6 +115,8 @@ class Ledger:
         variable = self.variable(name, scope)
         if variable is None:
             return
+        if deletes and isinstance(variable, str) and self.bound is not None and variable not in self.bound:
+            self.takes.setdefault(name)
         if self.bound is not None:
             self.bound.discard(variable)
         if deletes and isinstance(variable, str):

@@ -42,6 +42,8 @@ class CellForm:
     """What it reads of modules that it imports itself; the name is the module's, with leading dots if relative."""
     surely: frozenset[str] = frozenset()
     """Those names in `binds` that are bound whenever it comes to its end."""
+    takes: tuple[str, ...] = ()
+    """The names that it may delete without having bound them."""
 
 
 def of_cell(tree: ast.Module, source: str = "", quiet: bool = False) -> CellForm:
@@ -71,4 +73,5 @@ def of_cell(tree: ast.Module, source: str = "", quiet: bool = False) -> CellForm
         deferred={name: tuple(references) for name, references in ledger.read_later.items()},
         modules=canonical.modules,
         surely=frozenset(name for name in ledger.binds if name in (ledger.bound or ())),
+        takes=tuple(ledger.takes),
     )

@@ -71,6 +71,8 @@ class Work:
     values: Mapping[int, object]
     """By the position of the Ingredient. The same Key means the same positions, whatever the names."""
     digester: Digester
+    code: tuple[object, ...] = ()
+    """The functions and classes of the user's that the code reaches, and the function itself."""
 
     def described(self) -> Work:
         """The same with previews and outlines: worth their price only when the run is to be kept."""
@@ -109,6 +111,7 @@ class Collector:
         self._ordinals: dict[object, int] = {}
         self._queue: deque[tuple[str, object, IngredientKind]] = deque()
         self._alive: list[object] = []
+        self._code: list[object] = []
         self.roots: set[tuple[int, str]] = set()
         """Every global that was looked for: the identity of its namespace, and its name."""
 
@@ -133,8 +136,11 @@ class Collector:
         source: str | None,
         reached: Iterable[Reached],
         data_kind: IngredientKind = "global",
+        function: object = None,
     ) -> None:
-        """Add the code of a run, and everything that it reaches."""
+        """Add the code of a run, that of `function` if it is one, and everything that it reaches."""
+        if function is not None:
+            self._code.append(function)
         position = len(self._ingredients)
         self._ingredients.append(Ingredient("code", name, form_digest))
         wiring = self._wire(reached, data_kind)
@@ -168,8 +174,10 @@ class Collector:
         while self._queue:
             path, value, data_kind = self._queue.popleft()
             if is_users_function(value):
+                self._code.append(value)
                 self._add_function(path, value)
             elif is_users_class(value):
+                self._code.append(value)
                 self._ingredients.append(Ingredient("class", path, self._digester.digest(path, value)))
             else:
                 self.add_value(data_kind, path, value)
@@ -186,7 +194,8 @@ class Collector:
 
     def work(self, kind: Kind, label: str) -> Work:
         """All that was collected, as the Work called `label`."""
-        return Work(Identity(kind, label, tuple(self._ingredients)), self._values, self._digester)
+        identity = Identity(kind, label, tuple(self._ingredients))
+        return Work(identity, self._values, self._digester, tuple(self._code))
 
 
 def tag_ingredients(tags: Sequence[tuple[str, str]]) -> list[Ingredient]:

@@ -235,3 +235,12 @@ def test_code_that_may_read_any_global_depends_on_all_of_them(body: str, seen: b
 def test_what_the_shell_keeps_for_itself_is_no_global_of_the_users() -> None:
     run = "def run(): return eval('1')\n"
     assert key_of(run) == key_of(run + "In = ['x']; _ = _3 = 5; _i1 = 'x'; __name__ = 'somewhere'")
+
+
+def test_what_the_user_puts_into_an_installed_module_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = "import json\ndef run(): return json.dumps(1)"
+    keys = {key_of(run)}
+    for k in (1, 2):
+        monkeypatch.setattr(json, "dumps", defined(f"def dumps(x): return {k}").dumps)
+        keys.add(key_of(run))
+    assert len(keys) == 3
