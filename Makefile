@@ -1,6 +1,7 @@
 # Everything sets itself up: Python 3.11 or newer, make and git are enough.
 #
 #   make demo      run notebooks/quickstart.ipynb cold, then warm, and compare
+#   make survey    run the five long notebooks plain, cold, warm and edited, and write docs/survey.md
 #   make test      lint, types, and all tests
 #   make lint      ruff and mypy only        make format   let ruff mend what it can
 #   make matrix    the tests on every supported Python and IPython that is installed
@@ -18,13 +19,16 @@ PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3 python 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format matrix clean
+.PHONY: help demo survey test lint format matrix clean
 
 help:
 	@sed -n 's/^#   //p' $(firstword $(MAKEFILE_LIST))
 
 demo: $(VENV)/.demo
-	$(BIN)/python tools/demo.py
+	$(BIN)/python -m tools.demo
+
+survey: $(VENV)/.survey
+	$(BIN)/python -m tools.survey $(SURVEY_ARGS)
 
 test: lint
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
@@ -42,7 +46,7 @@ matrix: $(VENV)/.matrix
 	$(BIN)/nox $(NOX_ARGS)
 
 clean:
-	rm -rf $(VENV) .nox .mypy_cache .pytest_cache .ruff_cache .hypothesis demo-output
+	rm -rf $(VENV) .nox .mypy_cache .pytest_cache .ruff_cache .hypothesis demo-output survey-output
 
 $(BIN)/python:
 	@test -n "$(PYTHON)$(UV)" || { echo "ipycheckpoint needs Python 3.11 or newer with its venv module: install it, or say make PYTHON=/path/to/python" >&2; exit 1; }

@@ -7,16 +7,16 @@ from typing import Any
 import nbformat
 import pytest
 
-from tools import demo
+from tools import demo, runs
 
 
-def cell(outcome: str | None, shown: str = "42", because: str = "", nbytes: int = 10) -> demo.CellRun:
+def cell(outcome: str | None, shown: str = "42", because: str = "", nbytes: int = 10) -> runs.CellRun:
     said = {"outcome": outcome, "because": because, "nbytes": nbytes} if outcome else None
-    return demo.CellRun("%%checkpoint answer", 1.0, said, [["stdout", shown]])
+    return runs.CellRun("%%checkpoint answer", 1.0, said, [["stdout", shown]])
 
 
-def run(*cells: demo.CellRun, **values: str) -> demo.Run:
-    return demo.Run(list(cells), values)
+def run(*cells: runs.CellRun, **values: str) -> runs.Run:
+    return runs.Run(list(cells), values)
 
 
 COLD = run(cell("computed"), cell(None), x="int 1")
@@ -41,7 +41,7 @@ def test_a_warm_run_that_restores_everything_has_no_differences() -> None:
         (run(cell("restored"), cell(None), x="int 1", y="int 1"), "y: not the value"),
     ],
 )
-def test_what_differs_is_named(warm: demo.Run, message: str) -> None:
+def test_what_differs_is_named(warm: runs.Run, message: str) -> None:
     (difference,) = demo.differences(COLD, warm)
     assert message in difference
 
@@ -56,18 +56,18 @@ def output(kind: str, **fields: Any) -> Any:
 
 
 def test_our_own_line_is_not_part_of_what_is_shown() -> None:
-    line = output("display_data", data={"text/plain": "computed", demo.OUTCOME: {"outcome": "computed"}})
-    assert demo.shown([output("stream", name="stdout", text="a"), line]) == [["stdout", "a"]]
+    line = output("display_data", data={"text/plain": "computed", runs.OUTCOME: {"outcome": "computed"}})
+    assert runs.shown([output("stream", name="stdout", text="a"), line]) == [["stdout", "a"]]
 
 
 def test_text_in_pieces_is_the_same_as_in_one_piece() -> None:
     pieces = [output("stream", name="stdout", text="a"), output("stream", name="stdout", text="b")]
-    assert demo.shown(pieces) == demo.shown([output("stream", name="stdout", text="ab")])
+    assert runs.shown(pieces) == runs.shown([output("stream", name="stdout", text="ab")])
 
 
 def test_streams_and_displays_keep_their_order() -> None:
     out, err = output("stream", name="stdout", text="a"), output("stream", name="stderr", text="a")
-    assert demo.shown([out, err]) != demo.shown([err, out])
+    assert runs.shown([out, err]) != runs.shown([err, out])
 
 
 def test_the_total_counts_what_was_kept_once() -> None:

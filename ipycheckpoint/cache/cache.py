@@ -56,6 +56,7 @@ class Draft:
     expires_seconds: float | None = None
     tape: bytes | None = None
     trace: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +135,7 @@ class Cache:
             tags=draft.tags,
             expires=None if draft.expires_seconds is None else now + draft.expires_seconds,
             trace=draft.trace,
+            notes=draft.notes,
         )
         for blob_digest, blob in layout.blobs.items():
             if not self._store.contains(_blob(blob_digest)):
@@ -354,7 +356,9 @@ def _described(draft: Draft) -> tuple[Output, ...]:
             # What several outputs share can't be told apart: each is listed with its part of the whole.
             share = nbytes[index] // shares[index]
             kind = type(value).__qualname__
-            described.append(replace(output, type=kind, nbytes=share, preview=preview(value), section=index))
+            # What is in the environment may be a secret: it stays in the section, and out of the header.
+            shown = "" if output.role == "ambient" else preview(value)
+            described.append(replace(output, type=kind, nbytes=share, preview=shown, section=index))
     return tuple(described)
 
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from ipycheckpoint.cache.cache import Draft
+from ipycheckpoint.engine import audit
 from ipycheckpoint.engine.changes import changes_in, make, name_of, states_of
 from ipycheckpoint.engine.links import follow, has_identity, links_of
 from ipycheckpoint.engine.lookup import Hit, Miss, look_up
+from ipycheckpoint.engine.trace import Watch, hand_on, notes, unwatched
 from ipycheckpoint.engine.transplant import can_transplant, transplantable
 from ipycheckpoint.errors import CannotKeep, CheckpointError, Unidentifiable
 from ipycheckpoint.identity.closure import is_users_class
@@ -21,7 +24,7 @@ from ipycheckpoint.record.outcome import Computed, Outcome, Refused, Restored
 from ipycheckpoint.record.record import Output
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Iterator, Mapping
 
     from ipycheckpoint.cache.cache import Cache
     from ipycheckpoint.digest import Digest
@@ -40,6 +43,8 @@ class Terms:
     tags: tuple[tuple[str, str], ...] = ()
     expires_seconds: float | None = None
     warn: Callable[[str], None] = field(default=lambda _: None)
+    watch: bool = True
+    """Whether the files that the run touches count."""
 
 
 def run_call(cache: Cache, flights: Flights, work: Work, thunk: Callable[[], Any], terms: Terms) -> Outcome:
@@ -56,7 +61,9 @@ def run_call(cache: Cache, flights: Flights, work: Work, thunk: Callable[[], Any
         if isinstance(hit, Restored):
             return hit
         run = _Run(cache, terms, hit)
-        return run.finish(thunk())
+        with run.watched():
+            value = audit.run(thunk)
+        return run.finish(value)
 
 
 async def run_call_async(
@@ -71,7 +78,9 @@ async def run_call_async(
         if isinstance(hit, Restored):
             return hit
         run = _Run(cache, terms, hit)
-        return run.finish(await thunk())
+        with run.watched():
+            value = await audit.run_async(thunk)
+        return run.finish(value)
 
 
 def _look_up(cache: Cache, work: Work, terms: Terms, known: Miss | None = None) -> Restored | Miss:
@@ -89,7 +98,7 @@ def _look_up(cache: Cache, work: Work, terms: Terms, known: Miss | None = None) 
 def _restore(cache: Cache, work: Work, terms: Terms) -> Restored | Miss:
     began = time.perf_counter()
     roots: dict[Any, object] = dict(work.values)
-    hit = look_up(cache, work, terms.mode, terms.warn, resolve=lambda path: follow(path, roots))
+    hit = look_up(cache, work, terms.mode, terms.warn, resolve=lambda path: follow(path, roots), watch=terms.watch)
     if isinstance(hit, Miss):
         return hit
     changes = changes_in(hit.values, roots)
@@ -100,6 +109,7 @@ def _restore(cache: Cache, work: Work, terms: Terms) -> Restored | Miss:
     value = _result(hit, roots)
     seconds = time.perf_counter() - began
     cache.count_hit(hit.header, seconds)
+    hand_on(hit.header.trace)
     return Restored(value, hit.explanation, hit.header, seconds)
 
 
@@ -126,10 +136,24 @@ class _Run:
         self._work = miss.work
         self._links = links_of(self._work.values.items())
         self._classes = {position: self._class_digest(position) for position in self._work.values}
-        self._began = time.perf_counter()
+        self._watch = Watch(self._work, cache.directory) if terms.watch and terms.mode != "read" else None
+        self._seconds = 0.0
+
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        """What happens inside is the run."""
+        if self._watch is not None:
+            self._watch.start()
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            self._seconds = time.perf_counter() - began
+            if self._watch is not None:
+                self._watch.stop()
 
     def finish(self, value: object) -> Outcome:
-        seconds = time.perf_counter() - self._began
+        seconds = self._seconds
         if self._terms.mode == "read":
             return Computed(value, self._miss.explanation, seconds)
         keeping = time.perf_counter()
@@ -140,6 +164,7 @@ class _Run:
         return Computed(value, self._miss.explanation, seconds, header, time.perf_counter() - keeping)
 
     def _keep(self, value: object, seconds: float) -> Any:
+        trace = unwatched() if self._watch is None else self._watch.trace()
         values = self._states()
         outputs = [Output(name, "changed") for name in values]
         if has_identity(value) and id(value) in self._links:
@@ -157,6 +182,8 @@ class _Run:
                 seconds=seconds,
                 tags=self._terms.tags,
                 expires_seconds=self._terms.expires_seconds,
+                trace=trace,
+                notes=notes(trace),
             )
         )
 

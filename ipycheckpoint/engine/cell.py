@@ -10,19 +10,25 @@ import json
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
+from enum import Enum
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from ipycheckpoint.cache.cache import Draft
+from ipycheckpoint.engine.ambient import ambience
+from ipycheckpoint.engine.ambient.aspects import Obstacle
+from ipycheckpoint.engine.ambient.saying import Code
 from ipycheckpoint.engine.changes import Change, changes_in, make, name_of, states_of
 from ipycheckpoint.engine.hidden import HiddenState
-from ipycheckpoint.engine.links import follow, has_identity, links_of
+from ipycheckpoint.engine.links import follow, has_identity, inside, links_of
 from ipycheckpoint.engine.lookup import Hit, Miss, look_up
 from ipycheckpoint.engine.tape import Tape
+from ipycheckpoint.engine.trace import Watch, hand_on, notes, unwatched
+from ipycheckpoint.engine.transplant import transplantable
 from ipycheckpoint.engine.uninterrupted import uninterrupted
 from ipycheckpoint.engine.witness import PREFIX, witnessed
 from ipycheckpoint.errors import CannotKeep, CheckpointError, Unidentifiable
-from ipycheckpoint.identity.closure import resolve
+from ipycheckpoint.identity.closure import is_users_class, resolve, unwrap
 from ipycheckpoint.identity.explain import Explanation, clock
 from ipycheckpoint.identity.values import digest_value
 from ipycheckpoint.record.codec import encode
@@ -44,8 +50,17 @@ if TYPE_CHECKING:
 _SHOWN = "="
 """The name, in a record, of the value of the last expression: no variable can be called so."""
 
+_AMBIENT = "~"
+"""What the name of an aspect of the ambient state begins with in a record, and where a Trace tells of them."""
+
 _ASSUMED = "assumed"
 """Where a Trace tells what names were, of which nobody knows whether the cell bound them to that again."""
+
+_SHARING = "sharing"
+"""Where a Trace tells what the inputs had in common."""
+
+_TAKEN = "taken"
+"""Where a Trace tells which names a function deleted."""
 
 _MISSING = object()
 
@@ -72,6 +87,11 @@ class Cell:
             for reached in resolve(reference, self.namespace, place):
                 if isinstance(reached.value, type | FunctionType):
                     roots[f"slot {slot}"] = self.namespace.get(reference.name, reached.value)
+        if self.form.dynamic:
+            # It may read any name, and none can be called otherwise without its being another cell.
+            names = {name: value for name, value in self.namespace.items() if self.is_users_name(name)}
+            callables = sorted((n, v) for n, v in names.items() if isinstance(unwrap(v), type | FunctionType))
+            roots.update((f"name {name}", value) for name, value in callables)
         return roots
 
     def holders(self) -> list[tuple[str, object]]:
@@ -80,6 +100,10 @@ class Cell:
         ingredients = self.work.identity.ingredients
         classes = [(ingredients[position].name, type(value)) for position, value in self.work.values.items()]
         return [*((name, self.namespace[name]) for name in names), *classes]
+
+    def code(self) -> Code:
+        """What its code says, and that of its helpers."""
+        return Code.of(self.form, self.work, self.namespace)
 
     def keeps(self, name: str) -> bool:
         """Whether the user wants `name` among the outputs."""
@@ -100,6 +124,7 @@ class _Restoration:
     bindings: dict[str, object] = field(default_factory=dict)
     deleted: list[str] = field(default_factory=list)
     changes: list[Change] = field(default_factory=list)
+    ambient: list[ambience.Step] = field(default_factory=list)
     shown: object = None
 
 
@@ -112,10 +137,12 @@ class CellHit:
     hit: Hit
     tape: Tape
     restoration: _Restoration
+    warn: Callable[[str], None]
 
     def apply(self) -> Outcome:
         """Leave the namespace as the run would have left it: nothing here may fail or be interrupted half-way."""
         namespace, todo = self.cell.namespace, self.restoration
+        hand_on(self.hit.header.trace)  # first, since the working directory may change
         with uninterrupted():
             for change in make(todo.changes):
                 # It can't take another state, so the names that hold it hold the new one from now on.
@@ -123,6 +150,9 @@ class CellHit:
             namespace.update(todo.bindings)
             for name in todo.deleted:
                 namespace.pop(name, None)
+            problems = ambience.apply(todo.ambient)
+        for problem in problems:
+            self.warn(f"{self.cell.work.identity.label}: {problem}")
         self.cache.count_hit(self.hit.header, self.hit.seconds)
         return Restored(todo.shown, self.hit.explanation, self.hit.header, self.hit.seconds)
 
@@ -137,14 +167,19 @@ def look_up_cell(cache: Cache, cell: Cell, terms: Terms) -> CellHit | Miss:
         terms.warn,
         resolve=lambda path: follow(path, roots),
         namespace=cell.namespace,
+        watch=terms.watch,
     )
     if isinstance(found, Miss):
         return found
     try:
-        reason = _contradiction(found.header, cell)
+        reason = _contradiction(found.header, cell, roots)
         if reason is None:
             tape = Tape.from_bytes(cache.tape(found.found))
-            return CellHit(cell, cache, found, tape, _restoration(found, cell, roots))
+            restoration = _restoration(found, cell, roots)
+            obstacle = _prepare_ambient(found, cell, restoration)
+            if obstacle is None:
+                return CellHit(cell, cache, found, tape, restoration, terms.warn)
+            reason = obstacle
     except Exception as problem:  # noqa: BLE001 - an import raises whatever its module does; the cell will tell
         said = f"{type(problem).__name__}: {problem}"
         reason = f"its record of {clock(found.header.created)} could not be restored: {said}"
@@ -160,7 +195,7 @@ def _restoration(hit: Hit, cell: Cell, roots: Mapping[int | str, object]) -> _Re
             todo.bindings |= {name: imported[name] for name in output.name.split(", ")}
         elif output.role == "deleted":
             todo.deleted.append(output.name)
-        elif output.role != "changed":
+        elif output.role not in ("changed", "ambient"):
             linked = output.role == "linked"
             value = follow(json.loads(output.target or "[]"), roots) if linked else hit.values[output.name]
             if output.name == _SHOWN:
@@ -170,7 +205,23 @@ def _restoration(hit: Hit, cell: Cell, roots: Mapping[int | str, object]) -> _Re
     return todo
 
 
-def _contradiction(header: Header, cell: Cell) -> str | None:
+def _prepare_ambient(hit: Hit, cell: Cell, todo: _Restoration) -> str | None:
+    """Add to `todo` what is to be done to the ambient state; or say why that can't be, or isn't all."""
+    changed = {o.name.removeprefix(_AMBIENT): hit.values[o.name] for o in hit.header.outputs if o.role == "ambient"}
+    prepared = ambience.prepare(changed)
+    if isinstance(prepared, Obstacle):
+        return prepared.reason
+    todo.ambient = prepared
+    assumed = hit.header.trace.get(_AMBIENT)
+    return ambience.contradiction(assumed, changed, cell.code()) if assumed else None
+
+
+def _contradiction(header: Header, cell: Cell, roots: Mapping[int | str, object]) -> str | None:
+    if header.trace.get(_SHARING) != links_of(roots.items()).sharing():
+        return "its inputs are equal to what they were, but share other parts"
+    for name in header.trace.get(_TAKEN, ()):
+        if name not in cell.namespace:
+            return f"there is no `{name}`, which the cell deletes"
     for name, assumed in header.trace.get(_ASSUMED, {}).items():
         if name not in cell.namespace or digest_value(cell.namespace[name], name) != assumed:
             return f"`{name}` is another one, and the cell may leave it as it is"
@@ -187,12 +238,16 @@ class CellRun:
         self._work = miss.work
         self._cell = cell
         self._links = links_of(cell.live().items())
+        self._sharing = self._links.sharing()
         self._hidden = HiddenState(cell.holders())
         self._before = dict(cell.namespace)
         self._after: dict[str, Any] = {}
         self._doubtful = self._find_doubtful()
-        self._seen: set[str] = set()
+        self._assumptions: dict[str, Digest | Unidentifiable] = {}
         self._witnesses: set[str] = set()
+        self._ambient_after: dict[str, Any] = {}
+        self._ambient_before = ambience.capture()
+        self._watch = Watch(self._work, cache.directory) if terms.watch and terms.mode != "read" else None
         self._began = time.perf_counter()
         self._seconds: float | None = None
 
@@ -210,13 +265,18 @@ class CellRun:
 
     def witnessed(self, body: ast.Module) -> ast.Module:
         """The tree to run in place of `body`: the same, but that it says which of the doubtful names it binds."""
-        tree, self._seen = witnessed(body, self._doubtful)
+        tree, seen = witnessed(body, self._doubtful)
+        self._assumptions = {name: _assumption(name, self._before[name]) for name in sorted(self._doubtful - seen)}
+        if self._watch is not None:
+            self._watch.start(body)
         self._began = time.perf_counter()
         return tree
 
     def ran(self) -> None:
         """The cell's last statement is done; what anyone binds from here on is not its work."""
         self._seconds = time.perf_counter() - self._began
+        self._stop_watching()
+        self._ambient_after = ambience.capture()
         self._collect_witnesses()
         self._after = dict(self._cell.namespace)
 
@@ -227,7 +287,12 @@ class CellRun:
 
     def abandon(self) -> None:
         """The cell failed, was interrupted, or isn't worth keeping: what it did stays, and nothing is kept."""
+        self._stop_watching()
         self._collect_witnesses()
+
+    def _stop_watching(self) -> None:
+        if self._watch is not None:
+            self._watch.stop()
 
     def _collect_witnesses(self) -> None:
         for name in [name for name in self._cell.namespace if name.startswith(PREFIX)]:
@@ -257,6 +322,7 @@ class CellRun:
         if changed_inside is not None:
             reason = "the cell changes it inside of a function, class or module, and a hit could not repeat that"
             raise CannotKeep(changed_inside, "hidden state", reason)
+        ambient = ambience.changes(self._ambient_before, self._ambient_after)
         values: dict[str, object] = {}
         # These come first, since they settle what can be linked to.
         changed = self._changed_outputs(values)
@@ -270,6 +336,9 @@ class CellRun:
         outputs += changed
         if shown is not None:
             self._put(_SHOWN, shown, "shown", outputs, values)
+        for aspect, change in ambient.items():
+            outputs.append(Output(_AMBIENT + aspect, "ambient"))
+            values[_AMBIENT + aspect] = change
         try:
             sections = self._encode(values)
         except CannotKeep as problem:
@@ -278,6 +347,11 @@ class CellRun:
             # What was seen of it is on the tape; only `Out[…]` goes without.
             outputs = [output for output in outputs if output.name != _SHOWN]
             sections = self._encode({name: value for name, value in values.items() if name != _SHOWN})
+        code = self._cell.code()
+        files = unwatched() if self._watch is None else self._watch.trace(*(after[name] for name in sorted(bound)))
+        assumptions = ambience.assumptions(self._ambient_after, ambient, code)
+        taken = sorted(self._before.keys() - after.keys() - set(self._cell.form.deletes))
+        trace = {_ASSUMED: assumed, _SHARING: self._sharing, _TAKEN: taken, _AMBIENT: assumptions, **files}
         return self._cache.save(
             Draft(
                 identity=self._work.identity,
@@ -288,7 +362,8 @@ class CellRun:
                 tags=self._terms.tags,
                 expires_seconds=self._terms.expires_seconds,
                 tape=tape.to_bytes(),
-                trace={_ASSUMED: assumed} if assumed else {},
+                trace={name: told for name, told in trace.items() if told},
+                notes=ambience.notes(ambient, self._work.identity.ingredients, code) + notes(files),
             )
         )
 
@@ -303,9 +378,27 @@ class CellRun:
         ingredients = self._work.identity.ingredients
         changed = [p for p in self._work.changed() if self._cell.keeps(ingredients[p].name)]
         values |= states_of(self._links, changed)
+        for position in changed:
+            if isinstance(self._work.values[position], Enum):
+                reason = "the cell changes a member of an enumeration, and a hit could not repeat that"
+                raise CannotKeep(ingredients[position].name, "hidden state", reason)
+            self._check_holders(ingredients[position].name, self._work.values[position])
         return [Output(name_of(position), "changed", target=ingredients[position].name) for position in changed]
 
+    def _check_holders(self, name: str, value: object) -> None:
+        """What is too deep or too much to be linked becomes another object on a hit, so nobody else may hold it."""
+        loose = {id(part) for part in inside(value) if transplantable(part) and id(part) not in self._links}
+        if not loose:
+            return
+        for other, held in self._before.items():
+            if held is not value and self._after.get(other) is held and self._cell.is_users_name(other):
+                if any(id(part) in loose for part in (held, *inside(held, but=[id(value)]))):
+                    reason = f"it has many parts, and `{other}` holds some of those that may have changed"
+                    raise CannotKeep(name, type(value).__qualname__, reason)
+
     def _named(self, problem: CannotKeep) -> CannotKeep:
+        if problem.name.startswith(_AMBIENT):
+            return _renamed(problem, problem.name.removeprefix(_AMBIENT))
         # The state of an input goes by its number; the user knows it by its name.
         for position in self._work.values:
             if problem.name.startswith(name_of(position)[:-1]):
@@ -315,6 +408,7 @@ class CellRun:
 
     def _encode(self, values: dict[str, object]) -> list[Section]:
         existing = {id(value) for value in self._before.values() if callable(value)}
+        existing |= {id(part) for value in self._before.values() if is_users_class(value) for part in vars(value).values()}
         name = self._cell.namespace.get("__name__", "__main__")
 
         def is_made_here(value: object) -> bool:
@@ -332,8 +426,13 @@ class CellRun:
         bound = {name for name, value in after.items() if before.get(name, _MISSING) is not value}
         bound |= {name for name in self._cell.form.surely if name in after}
         bound |= {name for name in self._witnesses if name in after}
-        unsure = {name for name in self._doubtful - self._seen - bound if name in after and self._cell.keeps(name)}
-        assumed = {name: _assume(name, after) for name in unsure}
+        assumed = {}
+        for name, assumption in self._assumptions.items():
+            if name not in bound and name in after and self._cell.keeps(name):
+                if isinstance(assumption, Unidentifiable):
+                    reason = f"nobody can tell whether the cell bound it to what it was before ({assumption})"
+                    raise CannotKeep(name, type(after[name]).__qualname__, reason)
+                assumed[name] = assumption
         return {name for name in bound if self._cell.is_users_name(name)}, assumed
 
     def _deleted(self, after: dict[str, Any]) -> set[str]:
@@ -356,12 +455,11 @@ class CellRun:
         return outputs
 
 
-def _assume(name: str, after: dict[str, Any]) -> Digest:
+def _assumption(name: str, value: object) -> Digest | Unidentifiable:
     try:
-        return digest_value(after[name], name)
+        return digest_value(value, name)
     except Unidentifiable as problem:
-        reason = f"nobody can tell whether the cell bound it to what it was before ({problem})"
-        raise CannotKeep(name, type(after[name]).__qualname__, reason) from None
+        return problem
 
 
 def _renamed(problem: CannotKeep, name: str) -> CannotKeep:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ipycheckpoint.engine.links import Links
 
 _MARK = "@"
-_MOST_INSIDE = 50
+_MOST_INSIDE = 500
 """Where more than these are inside an input, they are written as parts of it."""
 
 

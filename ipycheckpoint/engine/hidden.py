@@ -92,9 +92,19 @@ def _cells(function: FunctionType) -> dict[str, object]:
 
 def _parts(value: Any) -> dict[str, _Seen]:
     held = {**_cells(value), **vars(value)} if isinstance(value, FunctionType) else dict(vars(value))
-    # Data that functions reach is an input of its own, whose changes are kept; that of classes is not.
+    # Data that functions reach is an input of its own, whose changes are kept; that of classes and of defaults is not.
     look = _look_into if isinstance(value, type) else _Seen
-    return {name: look(part) for name, part in held.items() if not (name.startswith("__") and name.endswith("__"))}
+    parts = {name: look(part) for name, part in held.items() if not (name.startswith("__") and name.endswith("__"))}
+    return parts | {name: _look_into(part) for name, part in _defaults(value).items()}
+
+
+def _defaults(value: Any) -> dict[str, object]:
+    if not isinstance(value, FunctionType):
+        return {}
+    code = value.__code__
+    names = code.co_varnames[: code.co_argcount]
+    defaults = value.__defaults__ or ()
+    return {**dict(zip(names[len(names) - len(defaults) :], defaults, strict=True)), **(value.__kwdefaults__ or {})}
 
 
 def _look_into(part: object) -> _Seen:

@@ -1,22 +1,30 @@
 """Links: how an output that *is* a live object, there before the run, finds it again on a hit.
 
 A path begins with the number of an input and goes on with indices, keys and attributes: ``(2, "a", 3)`` is
-``input2["a"][3]``, and ``(2, ("a",))`` is ``input2.a``. Equal Keys mean equal inputs under equal numbers,
+``input2["a"][3]``, ``(2, ("a",))`` is ``input2.a``, and ``(2, ("__defaults__", 0))`` a function's default. Equal Keys mean equal inputs under equal numbers,
 whatever they are called.
 """
 
 from __future__ import annotations
 
+import itertools
+import json
+import sys
 from collections import deque
-from types import BuiltinFunctionType, FunctionType, ModuleType
+from functools import partial
+from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType, NoneType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+from ipycheckpoint.digest import Digest, digest
+from ipycheckpoint.engine.transplant import slots_of
 from ipycheckpoint.identity.closure import is_users_class
+from ipycheckpoint.record.arrays import reaches_of
+from ipycheckpoint.record.sharing import is_atom
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-Step = int | str | tuple[str]
+Step = int | str | tuple[str] | tuple[str, int | str]
 Path = tuple[Step, ...]
 
 _MOST_ITEMS = 1000
@@ -32,10 +40,16 @@ class Links(dict[int, Path]):
     def __init__(self) -> None:
         super().__init__()
         self.objects: dict[int, object] = {}
+        self.again: list[tuple[Path, Path]] = []
+        """The paths that lead to something of which another path is known, and that one."""
 
     def add(self, value: object, path: Path) -> bool:
         """Remember `path`, unless one is known already; whether it was new."""
-        if id(value) in self or not has_identity(value):
+        if id(value) in self:
+            if not is_atom(value) and not isinstance(value, type | FunctionType):
+                self.again.append((path, self[id(value)]))
+            return False
+        if not has_identity(value):
             return False
         self[id(value)] = path
         self.objects[id(value)] = value
@@ -44,6 +58,21 @@ class Links(dict[int, Path]):
     def below(self, start: Step) -> list[tuple[Path, object]]:
         """The objects whose paths begin with `start`, itself first, and their paths."""
         return [(path, self.objects[place]) for place, path in self.items() if path[0] == start]
+
+    def sharing(self) -> Digest | None:
+        """What the live objects have in common: parts that are one object, and arrays that overlap; None if nothing.
+
+        Equal values have equal Digests whether their parts are one object or several, but a change in place of one
+        is then a change of the other.
+        """
+        common = [*self.again, *self._overlaps()]
+        return digest("sharing", json.dumps(common).encode()) if common else None
+
+    def _overlaps(self) -> Iterator[tuple[Path, Path, int]]:
+        arrays = sorted(reaches_of(self.objects.values()), key=lambda reach: reach.low)
+        for position, one in enumerate(arrays):
+            for other in itertools.takewhile(lambda reach, high=one.high: reach.low < high, arrays[position + 1 :]):
+                yield self[id(one.array)], self[id(other.array)], other.low - one.low
 
     def forget_below(self, start: Step) -> None:
         """Forget all paths that lead inside the object at `start`."""
@@ -55,7 +84,9 @@ def has_identity(value: object) -> bool:
     """Whether it matters which of two equal objects `value` is."""
     if isinstance(value, tuple):
         return len(value) > 0
-    return not isinstance(value, (*_ATOMS, BuiltinFunctionType))
+    if isinstance(value, BuiltinFunctionType):
+        return not isinstance(value.__self__, ModuleType | type | NoneType)
+    return not isinstance(value, _ATOMS)
 
 
 def links_of(roots: Iterable[tuple[int | str, object]]) -> Links:
@@ -79,22 +110,68 @@ def links_of(roots: Iterable[tuple[int | str, object]]) -> Links:
     return links
 
 
-def _items(value: Any) -> Iterator[tuple[Step, object]]:
-    if isinstance(value, list | tuple):
-        if len(value) <= _MOST_ITEMS:
+def inside(value: object, *, but: Collection[int] = ()) -> Iterator[object]:
+    """Everything that can change inside `value`, without limits, but for what is in the objects with the ids `but`."""
+    seen = {id(value), *but}
+    held = [value]
+    for holder in held:
+        for _, item in _items(holder, sys.maxsize):
+            if id(item) not in seen and (isinstance(item, tuple) or not is_atom(item)):
+                seen.add(id(item))
+                held.append(item)
+    yield from held[1:]
+
+
+def _items(value: Any, most: int = _MOST_ITEMS) -> Iterator[tuple[Step, object]]:
+    if isinstance(value, list | tuple | deque):
+        if len(value) <= most:
             yield from enumerate(value)
     elif isinstance(value, dict):
-        if len(value) <= _MOST_ITEMS:
-            yield from ((key, item) for key, item in value.items() if type(key) in (str, int))
-    elif not isinstance(value, type | FunctionType) and is_users_class(type(value)):
-        attributes = getattr(value, "__dict__", None)
-        if type(attributes) is dict:
-            yield from (((name,), item) for name, item in attributes.items())
+        if len(value) <= most:
+            for position, (key, item) in enumerate(value.items()):
+                # Any other key is not the same after JSON; the order of a dict is part of its value.
+                yield (key if type(key) in (str, int) else ("values", position)), item
+    elif _is_array_of_objects(value):
+        if value.size <= most:
+            yield from ((("flat", position), item) for position, item in enumerate(value.flat))
+    elif isinstance(value, MethodType | BuiltinFunctionType):
+        yield ("__self__",), value.__self__
+    elif isinstance(value, partial):
+        yield ("func",), value.func
+        yield from ((("args", position), item) for position, item in enumerate(value.args))
+        yield from ((("keywords", name), item) for name, item in value.keywords.items())
+    elif isinstance(value, FunctionType):
+        yield from ((("__defaults__", index), item) for index, item in enumerate(value.__defaults__ or ()))
+        yield from ((("__kwdefaults__", name), item) for name, item in (value.__kwdefaults__ or {}).items())
+        yield from (((name,), item) for name, item in vars(value).items())
+    elif is_users_class(value):
+        yield from (((name,), item) for name, item in sorted(vars(value).items()) if _is_users_attribute(name))
+    if isinstance(value, SimpleNamespace) or is_users_class(type(value)):
+        attributes = dict(getattr(value, "__dict__", ()))
+        attributes |= {slot: getattr(value, slot) for slot in slots_of(type(value)) if hasattr(value, slot)}
+        # In whatever order they were set, which nobody sees.
+        yield from (((name,), attributes[name]) for name in sorted(attributes, key=str))
+
+
+def _is_array_of_objects(value: Any) -> bool:
+    numpy = sys.modules.get("numpy")
+    return numpy is not None and type(value) is numpy.ndarray and value.dtype == object
+
+
+def _is_users_attribute(name: str) -> bool:
+    return not (name.startswith("__") and name.endswith("__")) or name in ("__init__", "__call__")
 
 
 def follow(path: Sequence[Any], roots: Mapping[Any, object]) -> object:
-    """The live object at `path`, as it was written or read from JSON; LookupError if there is none."""
+    """The live object at `path`, as it was written or read from JSON; an exception if there is none."""
     value: Any = roots[path[0]]
     for step in path[1:]:
-        value = value.__dict__[step[0]] if isinstance(step, tuple | list) else value[step]
+        if not isinstance(step, tuple | list):
+            value = value[step]
+        elif len(step) == 1:
+            attributes = getattr(value, "__dict__", {})
+            value = attributes[step[0]] if step[0] in attributes else getattr(value, step[0])
+        else:
+            parts = getattr(value, step[0])
+            value = (list(parts()) if step[0] == "values" else parts)[step[1]]
     return value

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from ipycheckpoint.cache.cache import Found, Spoiled
+from ipycheckpoint.engine.trace import contradictions
 from ipycheckpoint.identity.explain import Explanation, clock, compare
 from ipycheckpoint.record.failure import LoadFailure
 
@@ -55,8 +56,12 @@ def look_up(
     *,
     resolve: Callable[[tuple[object, ...]], object] | None = None,
     namespace: dict[str, object] | None = None,
+    watch: bool = True,
 ) -> Hit | Miss:
-    """Find what is kept for `work` and load it. Touches neither the namespace nor the record."""
+    """Find what is kept for `work` and load it. Touches neither the namespace nor the record.
+
+    `watch`, whether the files that the run touched must still be as it saw and left them.
+    """
     began = time.perf_counter()
     label = work.identity.label
     if mode == "refresh":
@@ -70,6 +75,9 @@ def look_up(
     if not isinstance(found, Found):
         described = work.described()
         return Miss(explain_miss(cache, described), described)
+    contradicted = _contradicted(cache, label, found.header) if watch else None
+    if contradicted is not None:
+        return Miss(contradicted, work.described())
     loaded = cache.load(found, resolve=resolve, namespace=namespace)
     if isinstance(loaded, LoadFailure):
         warn(f"{label} runs again: {loaded}")
@@ -78,14 +86,16 @@ def look_up(
     return Hit(found, loaded, explain_hit(label, found.header), time.perf_counter() - began)
 
 
-def explain(cache: Cache, work: Work) -> Explanation:
-    """Why `work` would be a hit or a miss now. Loads nothing, writes nothing."""
+def explain(cache: Cache, work: Work, *, watch: bool = True) -> Explanation:
+    """Why `work` would be a hit or a miss now. Loads nothing, writes nothing; `watch` is as for `look_up`."""
     found = cache.find(work.identity.key)
     problem = _problem(found)
     if problem is not None:
         return Explanation("miss", work.identity.label, problem)
     if isinstance(found, Found):
-        return explain_hit(work.identity.label, found.header)
+        label, header = work.identity.label, found.header
+        contradicted = _contradicted(cache, label, header) if watch else None
+        return contradicted or explain_hit(label, header)
     return explain_miss(cache, work.described())
 
 
@@ -107,6 +117,14 @@ def explain_miss(cache: Cache, work: Work) -> Explanation:
     if len(changes) > 3:
         reason += f" and {len(changes) - 3} more"
     return Explanation("miss", label, reason, changes, nearest.created)
+
+
+def _contradicted(cache: Cache, label: str, header: Header) -> Explanation | None:
+    """Why a record is no hit, though it has the Key: what it saw or left in files is not so any more."""
+    changes = contradictions(header.trace, cache.directory)
+    if not changes:
+        return None
+    return Explanation("miss", label, "; ".join(change.what for change in changes), changes, header.created)
 
 
 def _problem(found: Found | Spoiled | None) -> str | None:

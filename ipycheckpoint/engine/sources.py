@@ -5,23 +5,16 @@ from __future__ import annotations
 import glob
 import importlib.metadata
 import os
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from blake3 import blake3
-
 from ipycheckpoint.digest import Digest, Hasher, digest
+from ipycheckpoint.engine.files import Status, content
 from ipycheckpoint.errors import UsageError
 from ipycheckpoint.identity.identity import Ingredient
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-_Stamp = tuple[int, int, int, int]
-_seen: dict[str, tuple[_Stamp, Digest]] = {}
-_MOST_SEEN = 10_000
-_SETTLED_SECONDS = 2.0
 
 
 def watched(patterns: Iterable[str | os.PathLike[str]]) -> list[Ingredient]:
@@ -50,21 +43,8 @@ def _content(path: Path) -> Digest:
             hasher.field(str(child.relative_to(path)).encode())
             hasher.field(_content(child).encode() if child.is_file() else b"")
         return hasher.hexdigest()
-    try:
-        status = path.stat()
-    except OSError:
-        return digest("absent")
-    stamp = (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
-    known = _seen.get(str(path))
-    if known is not None and known[0] == stamp:
-        return known[1]
-    content = Digest(blake3(max_threads=blake3.AUTO).update_mmap(path).hexdigest())
-    if time.time() - status.st_mtime > _SETTLED_SECONDS:
-        # A file that was written just now may be written again within one tick of its clock.
-        if len(_seen) >= _MOST_SEEN:
-            _seen.clear()
-        _seen[str(path)] = (stamp, content)
-    return content
+    status = Status.of(str(path))
+    return digest("absent") if status is None else content(str(path), status)
 
 
 def pinned(packages: Iterable[str]) -> list[Ingredient]:

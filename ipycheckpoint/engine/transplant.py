@@ -70,7 +70,7 @@ def transplantable(value: object) -> bool:
         return bool(getattr(value, "flags").writeable)  # noqa: B009 - known to be an array, not to mypy
     if hasattr(type(value), "__setstate__") and not _is_generator(value):
         return _has_all_in_its_state(value)
-    return hasattr(value, "__dict__") or any(_slots(type(value))) or _is_generator(value)
+    return hasattr(value, "__dict__") or any(slots_of(type(value))) or _is_generator(value)
 
 
 def _has_all_in_its_state(value: Any) -> bool:
@@ -111,7 +111,7 @@ def _transplant_attributes(live: Any, state: Any) -> bool:
         fresh = dict(vars(state))
         attributes.clear()
         attributes.update(fresh)
-    for name in _slots(type(live)):
+    for name in slots_of(type(live)):
         if hasattr(state, name):
             object.__setattr__(live, name, getattr(state, name))
         elif hasattr(live, name):
@@ -119,7 +119,7 @@ def _transplant_attributes(live: Any, state: Any) -> bool:
     return True
 
 
-def _slots(cls: type) -> Iterator[str]:
+def slots_of(cls: type) -> Iterator[str]:
     """The names of all attributes that live in slots, private ones as they are at run time."""
     for base in cls.__mro__:
         slots = base.__dict__.get("__slots__", ())

@@ -135,7 +135,8 @@ def _contents(name: str, cell: Any) -> Mapping[str, object]:
 def resolve(reference: Reference, namespace: Mapping[str, object], place: int) -> Iterator[Reached]:
     """Find what `reference` means in `namespace`: attributes are followed through modules only.
 
-    An attribute of a function is one thing more that is reached, since code may count calls or keep state there.
+    An attribute of a function is one thing more that is reached, since code may count calls or keep state there; all
+    are, where the code does anything with the function but call it.
     """
     path = reference.name
     attributes = list(reference.attributes)
@@ -155,9 +156,15 @@ def resolve(reference: Reference, namespace: Mapping[str, object], place: int) -
     yield Reached(path, by_name(behind), (place, path), "passed" if attributes else reference.use)
     if behind is not value:
         yield from _depends(value, path, place)
-    if attributes and isinstance(behind, FunctionType) and attributes[0] in vars(value):
-        path = f"{path}.{attributes[0]}"
-        yield Reached(path, by_name(unwrap(vars(value)[attributes[0]])), (place, path))
+    if isinstance(behind, FunctionType):
+        for name in attributes[:1] or (_own_attributes(behind) if reference.use == "passed" else []):
+            if name in vars(value):
+                yield Reached(f"{path}.{name}", by_name(unwrap(vars(value)[name])), (place, f"{path}.{name}"))
+
+
+def _own_attributes(function: FunctionType) -> list[str]:
+    """What code may have set, and reads where it is given the function or changes it."""
+    return sorted(vars(function).keys() - {"__wrapped__"}) if is_users_function(function) else []
 
 
 def _patched(module: ModuleType, attributes: list[str]) -> object | None:

@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 ALIGNMENT = 64
 """Bytes: sections and buffers begin at multiples of it, so that arrays can be mapped in place."""
 
-Role = Literal["result", "bound", "changed", "deleted", "linked", "import", "shown", "data"]
+Role = Literal["result", "bound", "changed", "deleted", "linked", "import", "shown", "ambient", "data"]
 """What an output is to its run: a function's `result`; a name that a cell `bound`, `changed` in place,
-`deleted`, `linked` to a live object, or bound by `import`; the value a cell has `shown`; a savepoint's `data`."""
+`deleted`, `linked` to a live object, or bound by `import`; the value a cell has `shown`; what it changed about
+the process, an `ambient` output; a savepoint's `data`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,10 +31,19 @@ def has_identity(value: object, references: References) -> bool:
     """Whether the identity of `value` is felt: it can change, or is compared by `is`."""
     if isinstance(value, type | types.FunctionType):
         return references.is_brought(value)
+    return not is_atom(value)
+
+
+def is_atom(value: object) -> bool:
+    """Whether `value` is as good as its equal: it can't change, and nobody compares it by `is`.
+
+    >>> is_atom("text"), is_atom(["text"])
+    (True, False)
+    """
     if isinstance(value, _ATOMS):
-        return False
+        return True
     numpy = sys.modules.get("numpy")
-    return numpy is None or not isinstance(value, numpy.dtype | numpy.generic | numpy.ufunc)
+    return numpy is not None and isinstance(value, numpy.dtype | numpy.generic | numpy.ufunc)
 
 
 def groups(marks: Sequence[Mapping[Any, Any]], counts: Callable[[Any], bool]) -> list[list[int]]:

@@ -10,6 +10,7 @@ from ipycheckpoint.record.outcome import Computed, Restored
 
 if TYPE_CHECKING:
     from ipycheckpoint.record.outcome import Outcome
+    from ipycheckpoint.record.record import Header
 
 MIME = "application/vnd.ipycheckpoint.outcome+json"
 
@@ -20,7 +21,7 @@ def in_words(outcome: Outcome) -> str:
     """One line: ``restored 3 variables · saved 41.2 s · from 14:02:11 · 320 MB``."""
     if isinstance(outcome, Restored):
         header = outcome.header
-        count = sum(output.role not in ("shown", "import") for output in header.outputs)
+        count = sum(output.role not in ("shown", "import", "ambient") for output in header.outputs)
         parts = [
             f"restored {count} variable{'' if count == 1 else 's'}",
             f"saved {seconds_in_words(header.seconds)}",
@@ -34,6 +35,9 @@ def in_words(outcome: Outcome) -> str:
         parts.append(f"because: {outcome.explanation.reason}")
     else:
         parts = [f"computed {seconds_in_words(outcome.seconds)}", f"not kept: {outcome.reason}"]
+    record = _header(outcome)
+    if record is not None:
+        parts += [note.partition(",")[0] for note in record.notes]  # the rest is for whoever reads the header
     return " · ".join(parts)
 
 
@@ -41,7 +45,7 @@ def bundle(outcome: Outcome) -> dict[str, Any]:
     """The MIME bundle of the line: text, HTML, and JSON for programs."""
     words = in_words(outcome)
     kind = type(outcome).__name__.lower()
-    header = outcome.header if isinstance(outcome, Restored) else getattr(outcome, "kept", None)
+    header = _header(outcome)
     about = {
         "outcome": kind,
         "label": outcome.explanation.label,
@@ -58,6 +62,12 @@ def bundle(outcome: Outcome) -> dict[str, Any]:
         ),
         MIME: about,
     }
+
+
+def _header(outcome: Outcome) -> Header | None:
+    if isinstance(outcome, Restored):
+        return outcome.header
+    return outcome.kept if isinstance(outcome, Computed) else None
 
 
 def seconds_in_words(seconds: float) -> str:

@@ -83,7 +83,8 @@ class CheckpointedCell:
         analysed = written_out(marked.body, self._shell.transform_cell)
         form = of_cell(analysed, marked.text, quiet=is_quiet(marked.source))
         label = options.name or label_of(form, marked.source)
-        terms = Terms(mode, workspace.current_tags() + options.tags, options.expires_seconds, _warn)
+        tags = workspace.current_tags() + options.tags
+        terms = Terms(mode, tags, options.expires_seconds, _warn, watch=not options.no_watch)
         try:
             cell = self._cell(form, marked.source, label, terms)
         except Unidentifiable as problem:

@@ -54,7 +54,7 @@ class Options:
     ignore: frozenset[str] = frozenset()
     fingerprints: Fingerprints = field(default_factory=dict)
     pin: tuple[str, ...] = ()
-    watch: tuple[str | os.PathLike[str], ...] = ()
+    watch: tuple[str | os.PathLike[str], ...] | Literal[False] = ()
     expires_seconds: float | None = None
     on_error: OnError = "warn"
     mode: Mode | None = None
@@ -107,7 +107,7 @@ class CheckpointedFunction(Generic[P, R]):
     def why(self, *args: P.args, **kwargs: P.kwargs) -> Explanation:
         """Why this call would be a hit or a miss now. Writes nothing."""
         try:
-            return explain(self._cache(), self._work(args, kwargs))
+            return explain(self._cache(), self._work(args, kwargs), watch=self._options.watch is not False)
         except Unidentifiable as problem:
             return Explanation("refused", self.label, str(problem))
 
@@ -132,7 +132,7 @@ class CheckpointedFunction(Generic[P, R]):
         return tuple((ingredient.name, ingredient.digest) for ingredient in self._surroundings())
 
     def _surroundings(self) -> list[Ingredient]:
-        return [*watched(self._options.watch), *pinned(self._options.pin)]
+        return [*watched(self._options.watch or ()), *pinned(self._options.pin)]
 
     def _call(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], mode: Mode) -> R:
         run = functools.partial(self.__wrapped__, *args, **kwargs)
@@ -194,7 +194,8 @@ class CheckpointedFunction(Generic[P, R]):
         return workspace.current().cache(self._options.store)
 
     def _terms(self, mode: Mode) -> Terms:
-        return Terms(mode, self._tags(), self._options.expires_seconds, self._warn_once)
+        options = self._options
+        return Terms(mode, self._tags(), options.expires_seconds, self._warn_once, watch=options.watch is not False)
 
     def _told(self, outcome: Outcome) -> R:
         workspace.current().remember(outcome.explanation)
@@ -294,7 +295,7 @@ def checkpoint(
     ignore: Iterable[str] = (),
     fingerprints: Fingerprints | None = None,
     pin: str | Iterable[str] = (),
-    watch: str | os.PathLike[str] | Iterable[str | os.PathLike[str]] = (),
+    watch: str | os.PathLike[str] | Iterable[str | os.PathLike[str]] | Literal[False] = (),
     expires: str | float | timedelta | None = None,
     on_error: OnError = "warn",
     mode: Mode | None = None,
@@ -309,7 +310,7 @@ def checkpoint(
     ignore: Iterable[str] = (),
     fingerprints: Fingerprints | None = None,
     pin: str | Iterable[str] = (),
-    watch: str | os.PathLike[str] | Iterable[str | os.PathLike[str]] = (),
+    watch: str | os.PathLike[str] | Iterable[str | os.PathLike[str]] | Literal[False] = (),
     expires: str | float | timedelta | None = None,
     on_error: OnError = "warn",
     mode: Mode | None = None,
@@ -324,7 +325,8 @@ def checkpoint(
         ignore: names of arguments, and of globals that it reaches, that don't count.
         fingerprints: by the name of an argument, or by type: a function whose result stands for the value.
         pin: packages whose installed versions count.
-        watch: paths and globs of files whose content counts.
+        watch: paths and globs of files whose content counts, besides those that the function is seen to read and
+            write; False, and no files count at all.
         expires: how long a result is good for: ``"12h"``, ``"1d"``, seconds, or a timedelta.
         on_error: what to do when a call can't be identified, or its result can't be kept: ``"warn"`` or
             ``"ignore"``, and return what the function returns; or ``"raise"``.
@@ -354,7 +356,7 @@ def checkpoint(
         ignore=frozenset(ignore),
         fingerprints=dict(fingerprints or {}),
         pin=(pin,) if isinstance(pin, str) else tuple(pin),
-        watch=(watch,) if _is_path(watch) else tuple(watch),  # type: ignore[arg-type]  # one path, or several
+        watch=False if watch is False else (watch,) if _is_path(watch) else tuple(watch),  # type: ignore[arg-type]  # one path, or several
         expires_seconds=None if seconds is None else workspace.parse_duration(seconds),
         on_error=on_error,
         mode=None if mode is None else workspace.check_mode(mode, "mode"),

@@ -25,10 +25,13 @@ class CellOptions:
     outputs: tuple[str, ...] | None = None
     exclude: tuple[str, ...] = ()
     watch: tuple[str, ...] = ()
+    no_watch: bool = False
     pin: tuple[str, ...] = ()
     expires_seconds: float | None = None
     rerun: bool = False
     quiet: bool = False
+    rng: str | None = None
+    """``strict``: the states of global random generators before the run are Ingredients."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -55,6 +58,12 @@ def _parser() -> _Parser:
     for option, (metavar, help_text) in several.items():
         parser.add_argument(option, nargs="+", action="extend", metavar=metavar, help=help_text)
     parser.add_argument("--expires", metavar="AGE", help="how long the result is good for: 90s, 12h, 1d, 2w")
+    parser.add_argument(
+        "--rng",
+        choices=["strict"],
+        help="strict: the states that global random generators are in before the run count",
+    )
+    parser.add_argument("--no-watch", action="store_true", help="files that the cell reads and writes don't count")
     parser.add_argument("--rerun", action="store_true", help="run whatever is kept, and keep the new result")
     parser.add_argument("--quiet", action="store_true", help="no line under the cell")
     return parser
@@ -62,9 +71,12 @@ def _parser() -> _Parser:
 
 USAGE = (
     "%%checkpoint [NAME] [--tags K=V …] [--inputs VAR …] [--outputs VAR …] [--exclude VAR …]"
-    " [--watch PATH …] [--pin PKG …] [--expires 1d] [--rerun] [--quiet]"
+    " [--watch PATH …] [--no-watch] [--pin PKG …] [--expires 1d] [--rng strict] [--rerun] [--quiet]"
 )
-OPTIONS = ("--tags", "--inputs", "--outputs", "--exclude", "--watch", "--pin", "--expires", "--rerun", "--quiet")
+OPTIONS = (
+    "--tags", "--inputs", "--outputs", "--exclude", "--watch", "--no-watch", "--pin", "--expires", "--rng", "--rerun",
+    "--quiet",
+)  # fmt: skip
 
 
 def parse_options(line: str) -> CellOptions:
@@ -85,9 +97,11 @@ def parse_options(line: str) -> CellOptions:
         outputs=_names("--outputs", given.outputs),
         exclude=_names("--exclude", given.exclude) or (),
         watch=tuple(given.watch or ()),
+        no_watch=given.no_watch,
         pin=tuple(given.pin or ()),
         expires_seconds=None if given.expires is None else parse_duration(given.expires),
         rerun=given.rerun,
+        rng=given.rng,
         quiet=given.quiet,
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -21,7 +22,13 @@ HEADER = Header(
     created=1_000_000_000.0,
     seconds=41.23,
     ingredients=(),
-    outputs=(Output("y", "bound"), Output("=", "shown"), Output("math", "import"), Output("x", "deleted")),
+    outputs=(
+        Output("y", "bound"),
+        Output("=", "shown"),
+        Output("math", "import"),
+        Output("x", "deleted"),
+        Output("~random", "ambient"),
+    ),
     sections=(SectionRef("pickle5", digest("x"), 320_000_000, 0),),
     environment=digest("e"),
 )
@@ -37,6 +44,10 @@ OUTCOMES: list[tuple[Outcome, str]] = [
         Computed(1, MISS, 41.23, HEADER, 0.2),
         "computed 41.2 s · kept 320 MB in 0.2 s · because: input `<df>` changed",
     ),
+    (
+        Computed(1, MISS, 41.23, replace(HEADER, notes=("drew from something, and so on",)), 0.2),
+        "computed 41.2 s · kept 320 MB in 0.2 s · because: input `<df>` changed · drew from something",
+    ),
     (Computed(1, MISS, 41.23), "computed 41.2 s · because: input `<df>` changed"),
     (
         Refused(1, MISS, 1.0, CannotKeep("conn", "Connection", "it is a live connection")),
@@ -45,7 +56,7 @@ OUTCOMES: list[tuple[Outcome, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("outcome", "words"), OUTCOMES, ids=["restored", "kept", "computed", "refused"])
+@pytest.mark.parametrize(("outcome", "words"), OUTCOMES, ids=["restored", "kept", "noted", "computed", "refused"])
 def test_the_line_in_words(outcome: Outcome, words: str) -> None:
     assert in_words(outcome) == words
     assert words in bundle(outcome)["text/plain"]

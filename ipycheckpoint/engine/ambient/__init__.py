@@ -1,0 +1,1 @@
+"""Ambient state: what a process has besides its variables, aspect by aspect."""
