@@ -3,6 +3,7 @@
 #   make demo      run notebooks/quickstart.ipynb cold, then warm, and compare
 #   make survey    run the five long notebooks plain, cold, warm and edited, and write docs/survey.md
 #   make test      lint, types, and all tests
+#   make soak      run SOAK=2000 notebooks at random with the magic and without, and compare
 #   make lint      ruff and mypy only        make format   let ruff mend what it can
 #   make matrix    the tests on every supported Python and IPython that is installed
 #   make clean     remove all that these commands have made
@@ -19,7 +20,7 @@ PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3 python 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo survey test lint format matrix clean
+.PHONY: help demo survey test soak lint format matrix clean
 
 help:
 	@sed -n 's/^#   //p' $(firstword $(MAKEFILE_LIST))
@@ -32,6 +33,9 @@ survey: $(VENV)/.survey
 
 test: lint
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+soak: $(VENV)/.test
+	SOAK=$(or $(SOAK),2000) $(BIN)/python -m pytest -m soak tests/semantics/test_differential.py
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .

@@ -19,7 +19,10 @@ ROOT = Path(__file__).resolve().parent.parent
 OUTCOME = "application/vnd.ipycheckpoint.outcome+json"
 CENSUS = "application/vnd.ipycheckpoint.census+json"
 
-# Runs in the kernel after the last cell. It goes by the bytes of values, not by our own fingerprints, so that
+# Runs in the kernel after the last cell, for the census must not be restored itself.
+LEAVE = 'get_ipython().extension_manager.unload_extension("ipycheckpoint");'
+
+# Runs after that. It goes by the bytes of values, not by our own fingerprints, so that
 # a mistake in those can't hide behind itself. What it can't compare is left to what the cells show of it.
 TAKE_CENSUS = """
 def _census(value, seen=()):
@@ -116,8 +119,8 @@ def run(notebook: Path, executed: Path, *, hash_seed: int) -> Run:
 
 def run_document(document: Any, directory: Path, executed: Path, *, hash_seed: int) -> Run:
     """Execute `document` in a fresh kernel in `directory` and write it, with its outputs, to `executed`."""
-    census = nbformat.v4.new_code_cell(TAKE_CENSUS)
-    document.cells.append(census)
+    *_, census = added = [nbformat.v4.new_code_cell(source) for source in (LEAVE, TAKE_CENSUS)]
+    document.cells += added
     client = NotebookClient(
         document,
         timeout=None,
@@ -127,7 +130,7 @@ def run_document(document: Any, directory: Path, executed: Path, *, hash_seed: i
     try:
         client.execute(env={**os.environ, "PYTHONHASHSEED": str(hash_seed)})
     finally:
-        document.cells.remove(census)
+        del document.cells[-len(added) :]
         nbformat.write(document, executed)
     cells = [cell_run(cell) for cell in document.cells if cell.cell_type == "code" and cell.source.strip()]
     return Run(cells, next(output.data[CENSUS] for output in census.outputs if CENSUS in output.get("data", {})))

@@ -28,11 +28,11 @@ PACKAGES = ("ipython", "numpy", "pandas", "scikit-learn", "scikit-image", "scipy
 
 PAGE = """# Five notebooks
 
-Five notebooks as people write them, under `%checkpoint auto`: every cell is a checkpoint, and those that take a second
-or more are kept. `make survey` runs each of them *plain*, without the extension; *cold*, with an empty cache; *warm*, in
-a new kernel with the same cache; and *edited*, in a new kernel again, after a change in the middle. It compares what
-every cell shows, and every value that is left at the end, with the plain run of the same notebook, and writes this
-page.
+Five notebooks as people write them, under `%checkpoint auto`: every cell is a checkpoint, and those that take a
+second or more are kept. `make survey` runs each of them *plain*, without the extension; *cold*, with an empty cache;
+*warm*, in a new kernel with the same cache; and *edited*, in a new kernel again, after a change in the middle. It
+compares what every cell shows, and every value that is left at the end and that can be compared by its content, with
+the plain run of the same notebook, and writes this page.
 
 | notebook | code cells | kept | plain | cold | warm | edited, plain | edited | restored after the edit | bytes |
 |---|---|---|---|---|---|---|---|---|---|
@@ -86,7 +86,8 @@ class Survey:
 
     def row(self) -> str:
         spent = (self.plain, self.cold, self.warm, self.edited_plain, self.edited)
-        restored = sum(cell.status == "restored" for cell in self.edited.cells)
+        pairs = zip(self.cold.cells, self.edited.cells, strict=True)
+        restored = sum(cold.status == "computed" and edited.status == "restored" for cold, edited in pairs)
         cells = [
             f"[{self.name}](../notebooks/{self.name}.ipynb)",
             str(len(self.cold.cells)),

@@ -135,7 +135,7 @@ def _verdict(module: str | None) -> bool | None:
 
 def _opened(watcher: Watcher, path: Any, mode: str | None, flags: int) -> None:
     given = _path(path)
-    if given is None:
+    if given is None or os.path.isdir(given):  # with O_TMPFILE, for a file that has no name
         return
     if mode is None or not set("wax+").intersection(mode):
         writes = bool(flags & (os.O_WRONLY | os.O_RDWR | os.O_TRUNC))
@@ -225,7 +225,8 @@ _EVENTS: dict[str, Callable[..., None]] = {
 _PASSING = re.compile(
     r"/(?:__pycache__|\.ipycheckpoint|\.ipynb_checkpoints|joblib_memmapping_folder_[^/]*|loky-[^/]*)(?:/|$)"
     r"|^/dev/(?!shm/)|^/dev/shm/(?:sem\.|psm_|pym-|loky)"
-    r"|/(?:matplotlib|fontconfig|\.matplotlib)/|/matplotlibrc$|-shm$"
+    r"|/(?:\.cache|\.config|Caches)/(?:matplotlib|fontconfig)/|/\.matplotlib/|/fontlist-v[0-9]+\.json$|/matplotlibrc$"
+    r"|-shm$"
 )
 
 

@@ -10,7 +10,6 @@ import json
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
-from enum import Enum
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +23,7 @@ from ipycheckpoint.engine.links import follow, has_identity, inside, links_of
 from ipycheckpoint.engine.lookup import Hit, Miss, look_up
 from ipycheckpoint.engine.tape import Tape
 from ipycheckpoint.engine.trace import Watch, hand_on, notes, unwatched
-from ipycheckpoint.engine.transplant import transplantable
+from ipycheckpoint.engine.transplant import can_transplant, transplantable
 from ipycheckpoint.engine.uninterrupted import uninterrupted
 from ipycheckpoint.engine.witness import PREFIX, witnessed
 from ipycheckpoint.errors import CannotKeep, CheckpointError, Unidentifiable
@@ -37,7 +36,7 @@ from ipycheckpoint.record.record import Output
 
 if TYPE_CHECKING:
     import ast
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from ipycheckpoint.cache.cache import Cache
     from ipycheckpoint.digest import Digest
@@ -176,6 +175,7 @@ def look_up_cell(cache: Cache, cell: Cell, terms: Terms) -> CellHit | Miss:
         if reason is None:
             tape = Tape.from_bytes(cache.tape(found.found))
             restoration = _restoration(found, cell, roots)
+            _check_changes(restoration.changes, cell)
             obstacle = _prepare_ambient(found, cell, restoration)
             if obstacle is None:
                 return CellHit(cell, cache, found, tape, restoration, terms.warn)
@@ -203,6 +203,15 @@ def _restoration(hit: Hit, cell: Cell, roots: Mapping[int | str, object]) -> _Re
             else:
                 todo.bindings[output.name] = value
     return todo
+
+
+def _check_changes(changes: Iterable[Change], cell: Cell) -> None:
+    """What can't take its new state, such as an array of another shape, is replaced where a name holds it only."""
+    for live, state in changes:
+        if transplantable(live) and not can_transplant(live, state):
+            for name, value in cell.namespace.items():
+                if cell.is_users_name(name) and value is not live and any(part is live for part in inside(value)):
+                    raise CheckpointError(f"`{name}` holds what can't be changed in place ({type(live).__qualname__})")
 
 
 def _prepare_ambient(hit: Hit, cell: Cell, todo: _Restoration) -> str | None:
@@ -379,9 +388,6 @@ class CellRun:
         changed = [p for p in self._work.changed() if self._cell.keeps(ingredients[p].name)]
         values |= states_of(self._links, changed)
         for position in changed:
-            if isinstance(self._work.values[position], Enum):
-                reason = "the cell changes a member of an enumeration, and a hit could not repeat that"
-                raise CannotKeep(ingredients[position].name, "hidden state", reason)
             self._check_holders(ingredients[position].name, self._work.values[position])
         return [Output(name_of(position), "changed", target=ingredients[position].name) for position in changed]
 
@@ -408,7 +414,9 @@ class CellRun:
 
     def _encode(self, values: dict[str, object]) -> list[Section]:
         existing = {id(value) for value in self._before.values() if callable(value)}
-        existing |= {id(part) for value in self._before.values() if is_users_class(value) for part in vars(value).values()}
+        existing |= {
+            id(part) for value in self._before.values() if is_users_class(value) for part in vars(value).values()
+        }
         name = self._cell.namespace.get("__name__", "__main__")
 
         def is_made_here(value: object) -> bool:

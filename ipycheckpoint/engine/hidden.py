@@ -6,6 +6,8 @@ of them is seen by the next run; but one that this run makes can't be repeated, 
 
 from __future__ import annotations
 
+from enum import EnumMeta
+from functools import _lru_cache_wrapper
 from types import FunctionType, MethodType, ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -67,7 +69,7 @@ class HiddenState:
 def _holds_state(value: object) -> bool:
     if isinstance(value, ModuleType):
         return is_users(value.__name__) and value.__name__ != "__main__"
-    return is_users_function(value) or is_users_class(value)
+    return is_users_function(value) or is_users_class(value) or isinstance(value, _lru_cache_wrapper)
 
 
 def _reached(value: Any) -> list[tuple[str, object]]:
@@ -95,7 +97,12 @@ def _parts(value: Any) -> dict[str, _Seen]:
     # Data that functions reach is an input of its own, whose changes are kept; that of classes and of defaults is not.
     look = _look_into if isinstance(value, type) else _Seen
     parts = {name: look(part) for name, part in held.items() if not (name.startswith("__") and name.endswith("__"))}
-    return parts | {name: _look_into(part) for name, part in _defaults(value).items()}
+    parts |= {name: _look_into(part) for name, part in _defaults(value).items()}
+    if isinstance(value, EnumMeta):
+        # They go by name, so what anyone sets on them is nowhere else.
+        members: dict[str, Any] = dict(value.__members__)
+        parts |= {f"{name}.{key}": _Seen(part) for name in members for key, part in vars(members[name]).items()}
+    return parts
 
 
 def _defaults(value: Any) -> dict[str, object]:

@@ -1,13 +1,12 @@
 """Links: how an output that *is* a live object, there before the run, finds it again on a hit.
 
 A path begins with the number of an input and goes on with indices, keys and attributes: ``(2, "a", 3)`` is
-``input2["a"][3]``, ``(2, ("a",))`` is ``input2.a``, and ``(2, ("__defaults__", 0))`` a function's default. Equal Keys mean equal inputs under equal numbers,
-whatever they are called.
+``input2["a"][3]``, ``(2, ("a",))`` is ``input2.a``, and ``(2, ("__defaults__", 0))`` a function's default. Equal Keys
+mean equal inputs under equal numbers, whatever they are called.
 """
 
 from __future__ import annotations
 
-import itertools
 import json
 import sys
 from collections import deque
@@ -71,7 +70,9 @@ class Links(dict[int, Path]):
     def _overlaps(self) -> Iterator[tuple[Path, Path, int]]:
         arrays = sorted(reaches_of(self.objects.values()), key=lambda reach: reach.low)
         for position, one in enumerate(arrays):
-            for other in itertools.takewhile(lambda reach, high=one.high: reach.low < high, arrays[position + 1 :]):
+            for other in arrays[position + 1 :]:
+                if other.low >= one.high:
+                    break
                 yield self[id(one.array)], self[id(other.array)], other.low - one.low
 
     def forget_below(self, start: Step) -> None:

@@ -57,8 +57,8 @@ class _File:
 @dataclass(slots=True)
 class _Listing:
     name: str
-    before: Status | None
     found: set[str]
+    """The names that were there when it was first listed."""
 
 
 class Watch:
@@ -96,14 +96,17 @@ class Watch:
     def read(self, path: str) -> None:
         """See `audit.Watcher`."""
         file = self._file(path)
-        if file is not None and not (file.wrote and not file.appended):
-            file.read = True
+        if file is not None and not (file.wrote and (file.before is None or not file.appended)):
+            file.read = True  # what is in it is not the run's own
 
     def write(self, path: str, *, appending: bool = False) -> None:
         """See `audit.Watcher`."""
         absolute = os.path.abspath(path)
+        if audit.is_cached(absolute):
+            self._files.pop(absolute, None)  # whatever is read there next counts by its content
+            return
         file = self._file(path)
-        if file is None or (audit.is_cached(absolute) and not file.read):
+        if file is None:
             return
         if not file.wrote:
             file.wrote, file.appended = True, appending
@@ -115,10 +118,9 @@ class Watch:
     def scan(self, path: str) -> None:
         """See `audit.Watcher`."""
         absolute = os.path.abspath(path)
-        if absolute not in self._listings and self._is_data(os.path.join(absolute, "")):
-            status = Status.of(absolute)
-            if not audit.is_cached(absolute):
-                self._listings[absolute] = _Listing(self._name(path, absolute), status, names(absolute))
+        inside = os.path.join(absolute, "")
+        if absolute not in self._listings and self._is_data(inside) and not audit.is_cached(inside):
+            self._listings[absolute] = _Listing(self._name(path, absolute), names(absolute))
 
     def fail(self, problem: Exception) -> None:
         """See `audit.Watcher`."""

@@ -15,7 +15,7 @@ from types import CodeType
 from typing import TYPE_CHECKING, NamedTuple
 
 from ipycheckpoint.identity.canonical import Canonical
-from ipycheckpoint.identity.scopes import READS_FRAMES, READS_NAMES
+from ipycheckpoint.identity.scopes import NOTEBOOK, READS_FRAMES, READS_NAMES
 from ipycheckpoint.identity.slots import Reference, is_transparent
 from ipycheckpoint.identity.tokens import constant, frame, text
 
@@ -168,6 +168,8 @@ class _Writer:
 
 
 def _is_reflective(instruction: dis.Instruction) -> bool:
+    if instruction.opname == "IMPORT_NAME":
+        return bool(instruction.argval == NOTEBOOK)
     readers = READS_FRAMES if instruction.opname in _ATTRIBUTES else READS_NAMES
     return instruction.opcode in dis.hasname and instruction.argval in readers
 

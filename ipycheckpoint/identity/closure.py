@@ -341,6 +341,11 @@ def _method(method: MethodType) -> Shape:
     return Shape("method", (), [unwrap(method.__func__), method.__self__], lambda i: (".__func__", ".__self__")[i])
 
 
+@shapes_of("builtins.staticmethod", "builtins.classmethod")
+def _wrapping(method: staticmethod[..., Any] | classmethod[Any, ..., Any]) -> Shape:
+    return Shape(type(method).__name__, (), [unwrap(method.__func__)], lambda _: ".__func__")
+
+
 @shapes_of("functools.partial")
 def _partial(partial: functools.partial[Any]) -> Shape:
     parts = [unwrap(partial.func), partial.args, partial.keywords]

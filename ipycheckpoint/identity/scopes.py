@@ -27,8 +27,10 @@ READS_NAMES = frozenset({"locals", "vars", "eval", "exec", "dir", "globals"})
 """Builtins that read or write the names around them."""
 READS_GLOBALS = frozenset({"eval", "exec", "globals"})
 """Those of them that, inside of a function, reach more than its own variables."""
-READS_FRAMES = frozenset({"_getframe", "currentframe"})
-"""Attributes through which the names of any caller can be reached."""
+READS_FRAMES = frozenset({"_getframe", "currentframe", "user_ns", "user_global_ns", "user_module"})
+"""Attributes through which the names of any caller, or all those of the notebook, can be reached."""
+NOTEBOOK = "__main__"
+"""The module whose names are the notebook's: code that imports it may read and write any of them."""
 
 
 @dataclass(eq=False, slots=True)
@@ -203,6 +205,7 @@ class _Analysis:
             case ast.Import() | ast.ImportFrom():
                 for alias in node.names:
                     name, module, attributes = import_target(node, alias)
+                    scope.reflective |= module == NOTEBOOK
                     if name != "*":
                         self._bind(name, scope)
                         scope.imports.setdefault(scope.mangle(name), []).append((module, attributes))

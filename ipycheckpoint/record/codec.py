@@ -141,7 +141,7 @@ def _write(values: Mapping[str, object], rules: _Rules, spans: Sequence[Span] = 
     try:
         return _draft(values, rules, spans, PICKLE)
     except _UNWRITABLE as problem:
-        first = problem
+        first = problem.with_traceback(None)  # one of its frames is this one, which would hold it in a cycle
     except Exception as problem:  # a Refused, or whatever a `__reduce__` raises
         raise _explain(values, rules, problem) from problem
     try:
@@ -174,9 +174,9 @@ def _explain(values: Mapping[str, object], rules: _Rules, problem: Exception) ->
             try:
                 _draft({"": value}, rules, (), codec)
             except Refused as refused:
-                return refused
+                return refused.with_traceback(None)  # its frames would hold it, and the values, in a cycle
             except Exception as found:  # noqa: BLE001 - a `__reduce__` may raise anything
-                problem = problem or found
+                problem = problem or found.with_traceback(None)
             else:
                 return None
         return problem

@@ -115,8 +115,8 @@ def reduce_property(prop: property) -> Any:
 
 
 def reduce_wrapping(method: Any) -> Any:
-    """A static or class method, by its function."""
-    return type(method), (method.__func__,)
+    """A static or class method, by its function, which may not be whole yet when they copy its attributes."""
+    return type(method), (method.__func__,), dict(vars(method)), None, None, rebuild.update_dict_v1
 
 
 def reduce_cached_property(prop: functools.cached_property[Any]) -> Any:

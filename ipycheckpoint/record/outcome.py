@@ -42,6 +42,15 @@ class Refused:
     seconds: float
     problem: CheckpointError
 
+    def __post_init__(self) -> None:
+        # The frames where it was raised would keep alive what the run has let go of.
+        pending: list[BaseException | None] = [self.problem]
+        while pending:
+            problem = pending.pop()
+            if problem is not None and problem.__traceback__ is not None:
+                problem.__traceback__ = None
+                pending += [problem.__cause__, problem.__context__]
+
     @property
     def reason(self) -> str:
         """The problem in words."""

@@ -9,7 +9,7 @@ import types
 import weakref
 from typing import TYPE_CHECKING, Any
 
-from ipycheckpoint.record import classes, functions, rebuild
+from ipycheckpoint.record import classes, files, functions, rebuild
 from ipycheckpoint.record.functions import Functions
 from ipycheckpoint.record.refusals import Refused, reason_against
 
@@ -60,6 +60,8 @@ class Reducer:
             return classes.reduce_sentinel
         if kind.__module__ == "typing" and kind.__name__ in _TYPE_VARIABLES:
             return lambda variable: functions.reduce_type_variable(variable, self.references)
+        if kind in files.KINDS:
+            return files.reduce_file
         if (reason := reason_against(kind)) is not None:
             return functools.partial(_refuse, reason)
         return self._handler_of_arrays(kind)

@@ -12,7 +12,9 @@ import dataclasses
 import functools
 import importlib
 import importlib.util
+import io
 import marshal
+import os
 import pickle
 import sys
 import types
@@ -382,6 +384,20 @@ def broadcast_v1(base: Any, shape: tuple[int, ...], strides: tuple[int, ...], wr
     import numpy as np
 
     return np.lib.stride_tricks.as_strided(base, shape, strides, writeable=writeable)
+
+
+def closed_file_v1(kind: str, name: str | bytes, mode: str, encoding: str | None) -> Any:
+    """A closed file of the class `kind` of ``io``, with the name and mode that it had."""
+    raw: Any = io.FileIO(os.devnull, "r+" if kind == "BufferedRandom" else "w" if "Writer" in kind else "r")
+    raw.name = name
+    made: Any = raw if kind == "FileIO" else None
+    if kind == "TextIOWrapper":
+        made = io.TextIOWrapper(io.BufferedReader(raw), encoding=encoding)
+        made.mode = mode
+    elif made is None:
+        made = getattr(io, kind)(raw)
+    made.close()
+    return made
 
 
 def tensor_v1(array: Any, dtype: str, requires_grad: bool, is_parameter: bool) -> Any:

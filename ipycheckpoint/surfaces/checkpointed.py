@@ -164,6 +164,8 @@ class CheckpointedCell:
             else:
                 self._run.abandon()
         is_quick = self._hit is None and time.perf_counter() - self._began < self._least_seconds
+        # They hold what was there before, and the user may have let go of it.
+        self._run = self._hit = self._shown = None
         return None if is_quick else self._outcome
 
 

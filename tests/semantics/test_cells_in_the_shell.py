@@ -362,6 +362,7 @@ def test_help_lists_the_options(bench: Bench) -> None:
         "--outputs",
         "--exclude",
         "--watch",
+        "--no-watch",
         "--pin",
         "--expires",
         "--rerun",

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ipycheckpoint.identity.registry import shapes_of
-from ipycheckpoint.identity.shapes import Refusal
+from ipycheckpoint.identity.registry import qualified, shapes_of
+from ipycheckpoint.identity.shapes import Refusal, Shape, text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,7 +47,7 @@ _REASONS: dict[str, str] = {
     ),
     **dict.fromkeys(
         (
-            *("_io._IOBase", "io.IOBase", "tempfile._TemporaryFileWrapper", "tempfile.SpooledTemporaryFile"),
+            *("tempfile._TemporaryFileWrapper", "tempfile.SpooledTemporaryFile"),
             *("tempfile.TemporaryDirectory", "zipfile.ZipFile", "tarfile.TarFile", "mmap.mmap", "_csv.writer"),
             *("h5py._hl.base.HLObject", "os.ScandirIterator", "posix.ScandirIterator", "nt.ScandirIterator"),
             *("xarray.backends.common.AbstractDataStore", "netCDF4._netCDF4.Dataset", "tables.file.File"),
@@ -88,6 +88,14 @@ _REASONS: dict[str, str] = {
 def _refusing(reason: str) -> Callable[[Any], Refusal]:
     refusal = Refusal(reason)
     return lambda _: refusal
+
+
+@shapes_of("_io._IOBase", "io.IOBase")
+def _file(file: Any) -> Shape | Refusal:
+    if not file.closed:
+        return Refusal(_FILE)
+    # Nothing more can come of it: what is left is its name, and whether it was read or written, as its class tells.
+    return Shape("closed file", (text(qualified(type(file))), text(getattr(file, "name", ""))))
 
 
 for _name, _reason in _REASONS.items():

@@ -19,6 +19,7 @@ from ipycheckpoint.surfaces.options import OPTIONS, USAGE, CellOptions, help_tex
         ("m --inputs a,b", CellOptions(name="m", inputs=("a", "b"))),
         ("--outputs a --exclude b", CellOptions(outputs=("a",), exclude=("b",))),
         ("--watch 'a b.csv' *.txt", CellOptions(watch=("a b.csv", "*.txt"))),
+        ("--no-watch", CellOptions(no_watch=True)),
         ("--pin numpy", CellOptions(pin=("numpy",))),
         ("--expires 2w", CellOptions(expires_seconds=1209600.0)),
         ("--rerun --quiet", CellOptions(rerun=True, quiet=True)),
