@@ -122,6 +122,13 @@ def test_the_page_tells_times_and_bytes_and_what_was_restored() -> None:
     assert "`41` becomes `42`" in text
 
 
+def test_only_the_order_of_what_two_streams_write_between_displays_does_not_count() -> None:
+    out, err, display = ["stdout", "a"], ["stderr", "b"], ["display_data", {}]
+    assert runs.settled([out, err, display]) == runs.settled([err, out, display])
+    assert runs.settled([out, err, display]) != runs.settled([out, display, err])
+    assert runs.settled([out]) != runs.settled([err])
+
+
 def picture(compression: int) -> str:
     from PIL import Image
 
@@ -164,7 +171,7 @@ def test_a_shortened_notebook_shows_and_leaves_the_same_cold_and_warm(
         runs.run_document(nbformat.from_dict(d), tmp_path, tmp_path / "executed.ipynb", hash_seed=seed)
         for seed, d in enumerate(documents)
     ]
-    assert len(plain.values) > 50
+    assert len(plain.values) >= 30
     assert sum(c.status == "computed" for c in cold.cells) >= 4
     assert runs.not_as_in(plain, cold, "plain") == []
     assert runs.not_as_in(plain, warm, "plain") == []

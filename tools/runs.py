@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
+import itertools
 import os
 import re
 from dataclasses import dataclass
@@ -182,12 +183,29 @@ def looks(kind: str, data: Any) -> Any:
     return re.sub(r"\b0x[0-9a-f]{6,}\b|(?<=/ipykernel_)\d+(?=/)", "…", data) if isinstance(data, str) else data
 
 
+def settled(items: list[Any]) -> list[Any]:
+    """What was shown, with what was written between two displays sorted by stream.
+
+    A kernel sends on what is written to stdout and to stderr at its leisure, so their order tells nothing.
+    """
+    pieces: list[Any] = []
+    for is_stream, group in itertools.groupby(items, key=lambda item: item[0] in {"stdout", "stderr"}):
+        if is_stream:
+            texts = {"stderr": "", "stdout": ""}
+            for name, text in group:
+                texts[name] += text
+            pieces.append(texts)
+        else:
+            pieces += group
+    return pieces
+
+
 def not_as_in(expected: Run, run: Run, name: str) -> list[str]:
     """What `run` shows or leaves that is not as in `expected`, the `name` run, a sentence each."""
     found = [
         f"{cell.title}: shows something else than in the {name} run"
         for before, cell in zip(expected.cells, run.cells, strict=True)
-        if None not in (before.shown, cell.shown) and before.shown != cell.shown
+        if None not in (before.shown, cell.shown) and settled(before.shown) != settled(cell.shown)
     ]
     found += [
         f"{value}: not the value that it had in the {name} run"
