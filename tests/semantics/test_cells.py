@@ -5,31 +5,14 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.semantics.shells import Bench, Run, Shells
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+from tests.semantics.shells import Bench, Run
 
 MAGIC = "%%checkpoint\n"
 NP = "import numpy as np\n"
 BOX = "class O: pass\n"
-
-
-@pytest.fixture(scope="module")
-def shells() -> Iterator[Shells]:
-    shells = Shells()
-    yield shells
-    shells.close()
-
-
-@pytest.fixture
-def bench(shells: Shells, tmp_path: Path) -> Bench:
-    return Bench(shells, tmp_path)
 
 
 def case(claim: str, *cells: str, look: tuple[str, ...] = (), modules: dict[str, str] | None = None) -> object:

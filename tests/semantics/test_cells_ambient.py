@@ -8,25 +8,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.semantics.shells import Bench, Shells
+from tests.semantics.shells import Bench
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 MAGIC = "%%checkpoint\n"
-
-
-@pytest.fixture(scope="module")
-def shells() -> Iterator[Shells]:
-    shells = Shells()
-    yield shells
-    shells.close()
-
-
-@pytest.fixture
-def bench(shells: Shells, tmp_path: Path) -> Bench:
-    return Bench(shells, tmp_path)
 
 
 SAME = {

@@ -2,30 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 
-from tests.semantics.shells import Bench, Shells
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+from tests.semantics.shells import Bench
 
 AUTO = "%checkpoint auto --min-seconds 0.05"
 SLOW = "import time; time.sleep(0.06)\n"
-
-
-@pytest.fixture(scope="module")
-def shells() -> Iterator[Shells]:
-    shells = Shells()
-    yield shells
-    shells.close()
-
-
-@pytest.fixture
-def bench(shells: Shells, tmp_path: Path) -> Bench:
-    return Bench(shells, tmp_path)
 
 
 def test_a_slow_cell_without_a_magic_is_kept_and_restored(bench: Bench) -> None:

@@ -4,31 +4,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 
-from tests.semantics.shells import Bench, Shells
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+from tests.semantics.shells import Bench
 
 MAGIC = "%%checkpoint\n"
 
 INTERRUPT = "import os, signal; os.kill(os.getpid(), signal.SIGINT)"
-
-
-@pytest.fixture(scope="module")
-def shells() -> Iterator[Shells]:
-    shells = Shells()
-    yield shells
-    shells.close()
-
-
-@pytest.fixture
-def bench(shells: Shells, tmp_path: Path) -> Bench:
-    return Bench(shells, tmp_path)
 
 
 # Errors and interrupts

@@ -4,30 +4,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 
-from tests.semantics.shells import Bench, Shells
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+from tests.semantics.shells import Bench
 
 MAGIC = "%%checkpoint\n"
 C = "c = [1]\n"
-
-
-@pytest.fixture(scope="module")
-def shells() -> Iterator[Shells]:
-    shells = Shells()
-    yield shells
-    shells.close()
-
-
-@pytest.fixture
-def bench(shells: Shells, tmp_path: Path) -> Bench:
-    return Bench(shells, tmp_path)
 
 
 def case(claim: str, *cells: str, look: tuple[str, ...] = ()) -> object:

@@ -7,30 +7,14 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.semantics.scenes import Program
 from tests.semantics.shells import Bench, Shells
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 MAGIC = "%%checkpoint\n"
 OLD = 1_600_000_000  # seconds since the epoch: long enough ago for a file's times to be trusted
-
-
-@pytest.fixture(scope="module")
-def shells() -> Iterator[Shells]:
-    shells = Shells()
-    yield shells
-    shells.close()
-
-
-@pytest.fixture
-def bench(shells: Shells, tmp_path: Path) -> Bench:
-    return Bench(shells, tmp_path)
 
 
 @pytest.fixture
