@@ -101,12 +101,13 @@ def links_of(roots: Iterable[tuple[int | str, object]]) -> Links:
     pending: deque[tuple[Path, object]] = deque(
         ((start,), value) for start, value in roots if links.add(value, (start,))
     )
-    while pending and len(links) < _MOST_LINKS:
+    while pending and len(links) + len(links.again) < _MOST_LINKS:
         path, value = pending.popleft()
         if len(path) > _DEEPEST:
             continue
         for step, item in _items(value):
-            if links.add(item, (*path, step)):
+            # Nobody can tell two equal tuples apart, but it counts how often one leads to the same list.
+            if links.add(item, (*path, step)) or (isinstance(item, tuple) and item):
                 pending.append(((*path, step), item))
     return links
 
@@ -147,7 +148,9 @@ def _items(value: Any, most: int = _MOST_ITEMS) -> Iterator[tuple[Step, object]]
         yield from (((name,), item) for name, item in vars(value).items())
     elif is_users_class(value):
         yield from (((name,), item) for name, item in sorted(vars(value).items()) if _is_users_attribute(name))
+        yield from ((("__bases__", position), base) for position, base in enumerate(value.__bases__))
     if isinstance(value, SimpleNamespace) or is_users_class(type(value)):
+        yield ("__class__",), type(value)
         attributes = dict(getattr(value, "__dict__", ()))
         attributes |= {slot: getattr(value, slot) for slot in slots_of(type(value)) if hasattr(value, slot)}
         # In whatever order they were set, which nobody sees.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import deque
+from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def transplantable(value: object) -> bool:
     >>> transplantable([1]), transplantable((1,))
     (True, False)
     """
-    if isinstance(value, type):
+    if isinstance(value, type | FunctionType):
         return False
     if isinstance(value, list | bytearray | dict | set | deque):
         return True

@@ -182,6 +182,8 @@ def _reduce_named_tuple(cls: Any) -> Any:
         for name, value in state["attributes"].items()
         if name == "__doc__" or not (name in fields or (name in _OF_NAMED_TUPLE and _is_of_namedtuple(value)))
     }
+    if "__orig_bases__" in vars(cls):
+        state["attributes"]["__orig_bases__"] = cls.__orig_bases__
     arguments = (cls.__name__, fields, defaults, cls.__module__, cls.__qualname__, cls.__bases__)
     return rebuild.named_tuple_v1, arguments, state, None, None, rebuild.fill_class_v1
 

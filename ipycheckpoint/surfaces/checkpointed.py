@@ -11,7 +11,9 @@ from IPython.core.error import UsageError as ShellUsageError
 from ipycheckpoint import workspace
 from ipycheckpoint.engine.ambient.ambience import generator_ingredients
 from ipycheckpoint.engine.call import Terms
-from ipycheckpoint.engine.cell import Cell, CellHit, CellRun, look_up_cell
+from ipycheckpoint.engine.cell import Cell
+from ipycheckpoint.engine.cellhit import CellHit, look_up_cell
+from ipycheckpoint.engine.cellrun import CellRun
 from ipycheckpoint.engine.sources import pinned, watched
 from ipycheckpoint.errors import CheckpointWarning, Unidentifiable, UsageError
 from ipycheckpoint.identity.cells import identify_cell

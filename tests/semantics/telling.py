@@ -70,7 +70,7 @@ class Teller:
         elif isinstance(value, dict):
             inside = [f"{self.tell(key)}: {self.tell(item)}" for key, item in list(value.items())]
         elif isinstance(value, (set, frozenset)):
-            inside = sorted(map(repr, value))
+            inside = sorted(without_addresses(repr(item)) for item in value)
         elif isinstance(value, BaseException):
             inside = [self.tell(value.args)]
         elif isinstance(value, types.FunctionType):
@@ -131,6 +131,7 @@ class Teller:
                     if hasattr(value, slot):
                         attributes[slot] = getattr(value, slot)
             attributes.pop("__annotations__", None)  # `functools.wraps` lets two functions share them
+            attributes.pop("__slotnames__", None)  # what `copyreg` has found out
             attributes.pop("cache_parameters", None)  # a function of `functools.lru_cache`, one way or another
             inside += [f".{name}={self.tell(part)}" for name, part in sorted(attributes.items())]
         return f"{head} {inside}"

@@ -37,6 +37,30 @@ SAME = [
         MAGIC + "k = f()",
         look=("k is f.__kwdefaults__['kept']",),
     ),
+    case(
+        "class of an input that has no name any more",
+        "class A: pass\na = A(); A = None",
+        MAGIC + "b = type(a)()",
+        look=("type(b) is type(a)",),
+    ),
+    case(
+        "base of a class that has no name any more",
+        "class A: pass\nclass B(A): pass\nA = None",
+        MAGIC + "b = B.__mro__[1]()",
+        look=("type(b) is B.__mro__[1]",),
+    ),
+    case("tuple under two names", "g = [4]", MAGIC + "c = (g, g); h = c", MAGIC + "d = eval('c[0]')", look=("d is g",)),
+    case(
+        "function without a name in a list that changes",
+        "def f(): pass\nf.mark = 2\nl = [f, f]; del f",
+        MAGIC + "del l[0]",
+        look=("l[0].mark",),
+    ),
+    case(
+        "named tuple with annotations",
+        MAGIC + "from typing import NamedTuple\nclass T(NamedTuple): v: int = 1",
+        look=("T.__orig_bases__[0].__name__",),
+    ),
     case("function named in a text", "f = lambda: 1", MAGIC + "g = eval('f')", look=("g is f",)),
     case("function found by name", "def f(): pass\nf.mark = []", MAGIC + "g = globals()['f']", look=("g is f",)),
     # changes of what is held by other things than lists and dicts

@@ -9,7 +9,9 @@ import pytest
 
 from ipycheckpoint.cache.cache import Cache
 from ipycheckpoint.engine.call import Terms
-from ipycheckpoint.engine.cell import Cell, CellHit, CellRun, look_up_cell
+from ipycheckpoint.engine.cell import Cell
+from ipycheckpoint.engine.cellhit import CellHit, look_up_cell
+from ipycheckpoint.engine.cellrun import CellRun
 from ipycheckpoint.engine.lookup import Miss
 from ipycheckpoint.engine.tape import Tape
 from ipycheckpoint.identity.cells import identify_cell
