@@ -15,7 +15,7 @@ import platform
 import shutil
 import sys
 from dataclasses import dataclass
-from importlib.metadata import version
+from importlib.metadata import distributions, version
 from pathlib import Path
 from typing import Any
 
@@ -167,7 +167,8 @@ def page(surveys: list[Survey], wrong: list[str]) -> str:
         found = f"Every output and {count} values are the same as without checkpoints."
     if refused:
         found += "\n\nSlow cells that could not be kept, and what they said:\n\n" + "\n".join(refused)
-    packages = ", ".join(f"{package} {version(package)}" for package in PACKAGES)
+    installed = {name.lower() for name in (d.name for d in distributions())}
+    packages = ", ".join(f"{package} {version(package)}" for package in PACKAGES if package in installed)
     machine = f"{platform.system()} with {os.cpu_count()} processors: Python {platform.python_version()}, {packages}"
     rows = "\n".join(s.row() for s in surveys)
     return PAGE.format(rows=rows, edits="\n".join(edits), found=found, machine=machine)
