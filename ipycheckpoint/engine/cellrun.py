@@ -48,7 +48,8 @@ class CellRun:
         self._cell = cell
         self._links = links_of(cell.live().items())
         self._sharing = self._links.sharing()
-        self._hidden = HiddenState(cell.holders())
+        inside = [(self._name_of(place), value) for place, value in self._links.objects.items() if callable(value)]
+        self._hidden = HiddenState([*inside, *cell.holders()])
         self._before = dict(cell.namespace)
         self._after: dict[str, Any] = {}
         self._doubtful = self._find_doubtful()
@@ -59,6 +60,12 @@ class CellRun:
         self._watch = Watch(self._work, cache.directory) if terms.watch and terms.mode != "read" else None
         self._began = time.perf_counter()
         self._seconds: float | None = None
+
+    def _name_of(self, place: int) -> str:
+        """How the user writes the live object with the id `place`."""
+        start, *steps = self._links[place]
+        name = self._work.identity.ingredients[start].name if isinstance(start, int) else str(start)
+        return name + "".join(f".{step[0]}" if isinstance(step, tuple) else f"[{step!r}]" for step in steps)
 
     def _find_doubtful(self) -> set[str]:
         """The names that are there, and may or may not be bound by the run.

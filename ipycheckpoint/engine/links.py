@@ -99,7 +99,7 @@ def links_of(roots: Iterable[tuple[int | str, object]]) -> Links:
     """
     links = Links()
     pending: deque[tuple[Path, object]] = deque(
-        ((start,), value) for start, value in roots if links.add(value, (start,))
+        ((start,), value) for start, value in roots if links.add(value, (start,)) or isinstance(value, tuple)
     )
     while pending and len(links) + len(links.again) < _MOST_LINKS:
         path, value = pending.popleft()
@@ -107,7 +107,7 @@ def links_of(roots: Iterable[tuple[int | str, object]]) -> Links:
             continue
         for step, item in _items(value):
             # Nobody can tell two equal tuples apart, but it counts how often one leads to the same list.
-            if links.add(item, (*path, step)) or (isinstance(item, tuple) and item):
+            if links.add(item, (*path, step)) or isinstance(item, tuple):
                 pending.append(((*path, step), item))
     return links
 
@@ -138,6 +138,8 @@ def _items(value: Any, most: int = _MOST_ITEMS) -> Iterator[tuple[Step, object]]
             yield from ((("flat", position), item) for position, item in enumerate(value.flat))
     elif isinstance(value, MethodType | BuiltinFunctionType):
         yield ("__self__",), value.__self__
+    elif isinstance(value, staticmethod | classmethod):
+        yield ("__func__",), value.__func__
     elif isinstance(value, partial):
         yield ("func",), value.func
         yield from ((("args", position), item) for position, item in enumerate(value.args))

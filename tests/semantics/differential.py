@@ -30,6 +30,14 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[2]
 
 
+_MOST_SECONDS = 6
+"""An endless loop, such as one over a list that it appends to, ends with its process."""
+
+
+class Died(Exception):
+    """The process of a run ended without an answer."""
+
+
 class Forks:
     """Processes with different hash seeds that fork a shell for each run."""
 
@@ -60,6 +68,8 @@ class Forks:
         process.stdin.write(json.dumps(request) + "\n")
         process.stdin.flush()
         answer = json.loads(process.stdout.readline())
+        if answer is None:
+            raise Died
         if isinstance(answer, str):
             raise AssertionError(answer)
         return answer
@@ -104,7 +114,10 @@ def _difference(
     forks: Forks, notebook: Notebook, directory: Path, tally: Tally, only_warm: str | None = None
 ) -> str | None:
     tally.notebooks += only_warm is None
-    plain = forks.run(0, notebook.script(magic=False), directory, loaded=False)
+    try:
+        plain = forks.run(0, notebook.script(magic=False), directory, loaded=False)
+    except Died:
+        return None
     if any("SyntaxError" in cell["error"] for cell in plain):
         return None
     script = notebook.script(magic=True)
@@ -131,8 +144,11 @@ def _needless(cold: list[dict[str, Any]], warm: list[dict[str, Any]]) -> str | N
 def settled(forks: Forks, notebook: Notebook, random: random.Random) -> Notebook:
     """The notebook without most of the statements that raise where they stand: a cell ends there."""
     statements = [(i, statement) for i, cell in enumerate(notebook.cells) for statement in cell]
-    with tempfile.TemporaryDirectory() as directory:
-        told = forks.run(0, [statement for _, statement in statements], Path(directory), loaded=False, tell=False)
+    try:
+        with tempfile.TemporaryDirectory() as directory:
+            told = forks.run(0, [statement for _, statement in statements], Path(directory), loaded=False, tell=False)
+    except Died:
+        return notebook
     good = [
         (i, statement)
         for (i, statement), cell in zip(statements, told, strict=True)
@@ -188,7 +204,7 @@ def _serve() -> None:
         with os.fdopen(reading) as pipe:
             answer = pipe.read()
         os.waitpid(child, 0)
-        print(answer or json.dumps("the process died"), file=answers, flush=True)
+        print(answer or json.dumps(None), file=answers, flush=True)
 
 
 def _answer(shell: Any, events: list[list[Any]], request: dict[str, Any]) -> str:
@@ -206,7 +222,7 @@ def _run(shell: Any, events: list[list[Any]], request: dict[str, Any]) -> list[d
 
     from tests.semantics.shells import _tidy
 
-    signal.alarm(20)
+    signal.alarm(_MOST_SECONDS)
     os.chdir(request["directory"])
     os.environ["IPYCHECKPOINT_DIR"] = str(Path(request["directory"]) / "cache")
     warnings.simplefilter("ignore")

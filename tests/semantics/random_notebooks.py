@@ -69,7 +69,7 @@ $d[(#, #)] = $l|@d = vars($o)|$d['k'] = $d|@? = $d[(#, #)]|$d[True] = $l
 @a = np.arange(6)|@a = np.arange(6).reshape(2, 3)|@a = $a|@a = $a[1:]|@a = $a.T|@a = $a + 1|$a[0] = #|$a += #|@a = $a[::-1]
 $a.sort()|@a = $a.copy()|@a = $a.reshape(-1)|@a = np.array($l)|@a = $a[::2]|$a[$a > 2] = #|@i = int($a.sum())|@a = $a.view('u1')
 @a = np.array([$l, $o], dtype=object)|@a = np.asarray($a)|@a, @a = $a, $a[1:]|@a = $a.astype(float)|$a.fill(#)|$a.shape = (-1,)
-$a.flags.writeable = False|@a = np.zeros(3, dtype='i4,f8')|@a = np.ones(3)
+@a = np.zeros(3, dtype='i4,f8')|@a = np.ones(3)
 @f = pd.DataFrame({'x': [#, #], 'y': [1., 2.]})|$f['z'] = #|$f.loc[0, 'x'] = #|@f = $f|@f = $f[['x']]|@f = $f.copy()
 $f.drop(columns='y', inplace=True, errors='ignore')|$f.index.name = 'i'|@s = $f['x']|$s.iloc[0] = #|@s = $s|@a = $f['x'].to_numpy()
 $f.attrs['k'] = $l|$f.columns = list(range($f.shape[1]))|@f = $f.T|@i = int($f.shape[0])|$f['w'] = $s|$f.sort_index(inplace=True)
@@ -82,7 +82,7 @@ $s.name = 'n'|@s = pd.Series([#, #])|$s += #|@s = $s + 1|@f = $f.assign(q=#)|@i 
 @g = $l.append|@g = $l.index|@g = len|@g = math.sqrt|@d = {'k': $g}|@g = staticmethod($g)|@g = $n.append
 import math|import math as @m|from math import floor as @g|from os import path as @m|import collections.abc|from collections import deque as @c
 @q = deque([#, #])|$q.append($*)|@q = $q|$q.popleft()|@? = Counter($l)|@? = defaultdict(list, k=$l)|@? = OrderedDict(k=$l)
-@b = bytearray(b'ab')|$b.append(65)|@b = $b|@x = ValueError($l)|@? = iter($l)|@? = (x for x in $l)|@? = $x.args[0]
+@b = bytearray(b'ab')|$b.append(65)|@b = $b|@x = ValueError($l)|@? = (x for x in $l)|@? = $x.args[0]
 del $*|1 / 0|raise ValueError($i)|assert $i|$l[99]|print(undefined)|print('done')|globals()['@l'] = [#]|exec('@i = #')
 @? = eval('$*')|@? = _|@? = Out.get(1)|@? = copy.deepcopy($*)|@? = copy.copy($*)|@? = pickle.loads(pickle.dumps($l))
 @i = id($l) == id($l)|@i = int($* is $*)|@? = $* or $*|@? = $* if $i else $*|@? = [$*, $*][$i % 2]|print($i, end='')

@@ -171,6 +171,12 @@ def test_what_a_cell_lets_go_of_is_gone(bench: Bench, cell: str) -> None:
     [
         ("def f(x, kept=[]):\n    kept.append(x)", "f(1)", "f.kept"),
         ("def f(x, *, kept=[]):\n    kept.append(x)", "f(1)", "f.kept"),
+        (
+            "def make():\n    n = 0\n    def f():\n        nonlocal n\n        n += 1\n    return f\nl = [make()]",
+            "l[0]()",
+            "l[0].n",
+        ),
+        ("def f(x, kept=[]):\n    kept.append(x)\ng = staticmethod(f)", "g(1)", "g.__func__.kept"),
         ("def f(): pass", "f.mark = 1", "f.mark"),
         ("from functools import lru_cache\n@lru_cache\ndef f(): pass", "f.mark = 1", "f.mark"),
         ("from enum import Enum\nclass E(Enum):\n    A = 1\na = E.A", "a.mark = 1", "a.A.mark"),
