@@ -39,6 +39,7 @@ the plain run of the same notebook, and writes this page.
 {rows}
 
 Times are seconds for all cells together; *edited* stands beside what the edited notebook takes without checkpoints.
+Each edit was chosen so that it spoils some slow cells and not all: what an edit costs depends on what depends on it.
 *Bytes* is what the cache directory holds after the cold run.
 
 What the edits are:

@@ -57,13 +57,14 @@ def test_a_notebook_ends_as_without_the_magic(forks: Forks, seed: int) -> None:
     check(forks, seed)
 
 
-@pytest.mark.soak
-@pytest.mark.skipif(not SOAK, reason="make soak")
-@pytest.mark.timeout(0)
-@settings(max_examples=SOAK or 1, phases=as_they_come)
-@given(seed=seeds)
-def test_many_notebooks_end_as_without_the_magic(forks: Forks, seed: int) -> None:
-    check(forks, seed)
+if SOAK:  # `make soak` says how many; it takes its time
+
+    @pytest.mark.soak
+    @pytest.mark.timeout(0)
+    @settings(max_examples=SOAK, phases=as_they_come)
+    @given(seed=seeds)
+    def test_many_notebooks_end_as_without_the_magic(forks: Forks, seed: int) -> None:
+        check(forks, seed)
 
 
 def test_a_fault_is_told_and_made_smaller(forks: Forks) -> None:
