@@ -88,7 +88,8 @@ class CheckpointMagics(Magics):
             )
             for row in rows:
                 size, seconds = bytes_in_words(row.nbytes), seconds_in_words(row.seconds)
-                print(f"  {row.label}: {seconds}, {size}, restored {row.hits} times")  # noqa: T201 - as above
+                times = {0: "not restored yet", 1: "restored once"}.get(row.hits, f"restored {row.hits} times")
+                print(f"  {row.label}: {seconds}, {size}, {times}")  # noqa: T201 - as above
             return None
         if command == "forget":
             if not rest:

@@ -372,3 +372,10 @@ def test_completion(bench: Bench, text: str, expected: list[str]) -> None:
     )
     for word in expected:
         assert f"'{word}'" in run.values[0]
+
+
+def test_the_list_says_how_often_each_was_restored(bench: Bench) -> None:
+    cell = "%%checkpoint mine\nx = 1"
+    run = bench.run(cell, "%checkpoint list", cell, "%checkpoint list", cell, "%checkpoint list")
+    said = [run.cells[n].text.rpartition(", ")[2].strip() for n in (1, 3, 5)]
+    assert said == ["not restored yet", "restored once", "restored 2 times"]
