@@ -28,7 +28,8 @@ MAX_DEPTH = 64  # the pickler recurses in C, so it must never get anything deep
 MAX_COUNT = 1 << 24  # values; bounds the work where a little memory unfolds into a lot
 MAX_TEXT = 4096  # characters or bytes; a longer text is digested once, however often it is shared
 _CHUNK = 1 << 16
-_SUSPECT = 1 << 20
+_SUSPECT_COUNT, _SUSPECT_DEPTH = 1 << 20, 8
+# Past either, a value may be one that refers to itself again and again, and is looked at more closely.
 
 
 class Extent(NamedTuple):
@@ -82,7 +83,8 @@ def extent(value: object) -> Extent | NotPlain:
         if found.isdisjoint(CONTAINERS):
             continue
         containers = list(compress(chunk, map(CONTAINERS.__contains__, kinds)))
-        if count > _SUSPECT and len(set(map(id, containers))) * 2 < len(containers):
+        is_suspect = depth > _SUSPECT_DEPTH or count > _SUSPECT_COUNT
+        if is_suspect and len(set(map(id, containers))) * 2 < len(containers):
             return NotPlain(count)
         levels.append(_inside(containers, has_dicts=dict in found))
     return Extent(deepest, count)

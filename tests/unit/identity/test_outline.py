@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import enum
 import math
 import threading
@@ -131,3 +132,10 @@ def test_a_preview_is_one_short_line(value):
 )
 def test_a_preview_never_raises_and_shows_no_address(make):
     assert "0x" not in preview(make())
+
+
+def test_the_outline_of_what_refers_to_itself_many_times_ends():
+    many = []
+    one = [many]
+    many.extend([one] * 64)
+    assert set(outline(one)) == set(outline(copy.deepcopy(one)))
