@@ -28,7 +28,7 @@ _IPYTHONS = {
 @nox.session(python=["3.11", "3.12", "3.13"])
 def tests(session: nox.Session) -> None:
     session.install("--editable", ".[test]")
-    session.run("pytest", *session.posargs)
+    session.run("pytest", "-m", "not e2e", *session.posargs)
 
 
 @nox.session(python="3.11")

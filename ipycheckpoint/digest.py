@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, NewType, Self
 
 from blake3 import blake3
 
+from ipycheckpoint.progress import advance, slices
+
 if TYPE_CHECKING:
     from typing_extensions import Buffer  # annotations only: nothing is imported at run time
 
@@ -47,9 +49,15 @@ class Hasher:
     def _update(self, view: memoryview) -> None:
         if view.nbytes >= _PARALLEL_NBYTES:
             # Threads are a matter of the whole hash, so a large field is hashed on its own.
-            self._hash.update(blake3(_flat(view), max_threads=blake3.AUTO).digest())
+            self._hash.update(_feed(blake3(max_threads=blake3.AUTO), view).digest())
         else:
             self._hash.update(_flat(view))
+
+    def copy(self) -> Hasher:
+        """Another one that has been fed the same."""
+        hasher = Hasher.__new__(Hasher)
+        hasher._hash = self._hash.copy()
+        return hasher
 
     def digest(self) -> bytes:
         """The 32 bytes of the hash of all fields so far."""
@@ -79,11 +87,24 @@ def digest_bytes(*chunks: Buffer) -> Digest:
     True
     """
     views = [memoryview(chunk) for chunk in chunks]
-    large = sum(view.nbytes for view in views) >= _PARALLEL_NBYTES
-    content = blake3(max_threads=blake3.AUTO if large else 1)
-    for view in views:
-        content.update(_flat(view))
+    nbytes = sum(view.nbytes for view in views)
+    if nbytes >= _PARALLEL_NBYTES:
+        content = blake3(max_threads=blake3.AUTO)
+        for view in views:
+            _feed(content, view)
+    else:
+        content = blake3(max_threads=1)
+        for view in views:
+            content.update(_flat(view))
+        advance(nbytes)
     return Digest(content.hexdigest())
+
+
+def _feed(content: blake3, view: memoryview) -> blake3:
+    for piece in slices(_flat(view)):
+        content.update(piece)
+        advance(len(piece))
+    return content
 
 
 def _flat(view: memoryview) -> memoryview:

@@ -1,13 +1,20 @@
 """What can go wrong, as a tree. Each exception carries its evidence as attributes.
 
 CheckpointError
-├── Unidentifiable      a value has no stable identity (a socket, a lock, a generator)
-├── CannotKeep          a value can't be written (no pickler takes it)
-├── StoreError          bytes could not be read, written or removed
-├── FormatError         bytes that are not a record, or one of a version from the future
-├── IntegrityError      bytes whose Digest is not the one that was promised
-├── Untrusted           a record that nobody we trust has signed
-└── UsageError          a bad option, tag, name or setting
+├── CheckpointFailedError   what ``on_error="raise"`` raises: checkpointing failed, not the work itself
+│   ├── Unidentifiable      a value has no stable identity (a socket, a lock, a generator)
+│   ├── CannotKeep          a value can't be written (no pickler takes it)
+│   └── StoreError          bytes could not be read, written or removed
+├── CheckpointNotExist      what a cache raises where it has nothing
+├── FormatError             bytes that are not a record, or one of a version from the future
+├── IntegrityError          bytes whose Digest is not the one that was promised
+├── CannotRescue            a record can't be loaded in the environment that saved it, either
+├── Untrusted               a record that nobody we trust has signed
+└── UsageError              a bad option, tag, name or setting
+
+CheckpointWarning
+├── CheckpointFailedWarning     what ``on_error="warn"`` warns of: the work was done without its checkpoint
+└── ExpensiveOverheadWarning    a function's checkpoint takes longer than the function
 """
 
 from __future__ import annotations
@@ -30,7 +37,18 @@ def _rebuild(kind: type[CheckpointError], args: tuple[Any, ...], state: dict[str
     return error
 
 
-class Unidentifiable(CheckpointError):  # noqa: N818 - it reads as what it says: "the value is unidentifiable"
+class CheckpointFailedError(CheckpointError, RuntimeError):
+    """Checkpointing failed. Where the work was done by then, `result` is what it gave."""
+
+    result: object = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # The result stays in its process: that it can't be pickled may be what this error tells.
+        rebuild, (kind, args, state) = super().__reduce__()
+        return rebuild, (kind, args, {name: value for name, value in state.items() if name != "result"})
+
+
+class Unidentifiable(CheckpointFailedError):  # noqa: N818 - it reads as what it says: "the value is unidentifiable"
     """A value has no stable identity; `path` leads to the offender inside what was asked about."""
 
     def __init__(self, path: str, type_name: str, reason: str) -> None:
@@ -38,7 +56,7 @@ class Unidentifiable(CheckpointError):  # noqa: N818 - it reads as what it says:
         super().__init__(f"`{path}` ({type_name}) has no stable identity: {reason}")
 
 
-class CannotKeep(CheckpointError):  # noqa: N818 - "can't keep `conn`" is the message
+class CannotKeep(CheckpointFailedError):  # noqa: N818 - "can't keep `conn`" is the message
     """A value can't be written; `name` is the output that holds it."""
 
     def __init__(self, name: str, type_name: str, reason: str) -> None:
@@ -46,12 +64,16 @@ class CannotKeep(CheckpointError):  # noqa: N818 - "can't keep `conn`" is the me
         super().__init__(f"can't keep `{name}` ({type_name}): {reason}")
 
 
-class StoreError(CheckpointError):
+class StoreError(CheckpointFailedError):
     """Bytes at `location` could not be read, written or removed."""
 
     def __init__(self, location: str, action: str, reason: str) -> None:
         self.location, self.action, self.reason = location, action, reason
         super().__init__(f"can't {action} {location}: {reason}")
+
+
+class CheckpointNotExist(CheckpointError):  # noqa: N818 - the name that caches written for `checkpointing` raise
+    """Nothing is kept under this ContextId: what `CacheBase.retrieve` raises then."""
 
 
 class FormatError(CheckpointError):
@@ -66,6 +88,14 @@ class IntegrityError(CheckpointError):
         super().__init__(f"{what} is damaged: its Digest is {found[:12]}…, not {expected[:12]}…")
 
 
+class CannotRescue(CheckpointError):  # noqa: N818 - as CannotKeep: "can't install numpy==1.23.5" is the message
+    """A record can't be rescued; `step` is what could not be done, `reason` what was said about it."""
+
+    def __init__(self, step: str, reason: str) -> None:
+        self.step, self.reason = step, reason
+        super().__init__(f"can't {step}: {reason}")
+
+
 class Untrusted(CheckpointError):  # noqa: N818 - a state of the record, named as such
     """A record that nobody we trust has signed: its header may be read, nothing in it is unpickled."""
 
@@ -76,3 +106,11 @@ class UsageError(CheckpointError, ValueError):
 
 class CheckpointWarning(UserWarning):
     """Something went wrong that costs no result: it says what, where, and how the work goes on."""
+
+
+class CheckpointFailedWarning(CheckpointWarning, RuntimeWarning):
+    """The work was done without its checkpoint: it could not be identified, looked up or kept."""
+
+
+class ExpensiveOverheadWarning(CheckpointWarning):
+    """The checkpoint of a function takes longer than the function."""

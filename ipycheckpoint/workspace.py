@@ -1,53 +1,112 @@
-"""This process: its settings, the current Cache, the tags in force, and what the last runs said of themselves."""
+"""This process: its settings, the current Cache, and what the last runs said of themselves."""
 
 from __future__ import annotations
 
 import os
-import re
 import sys
 import threading
 from collections import OrderedDict
 from contextlib import contextmanager
-from contextvars import ContextVar
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
+from weakref import WeakKeyDictionary
 
 from ipycheckpoint.cache.cache import Cache
-from ipycheckpoint.engine.flight import Flights
+from ipycheckpoint.cache.news import News
+from ipycheckpoint.cache.plugged import Plug
+from ipycheckpoint.digest import digest_bytes
+from ipycheckpoint.engine.flight import WAIT_SECONDS, Flights
 from ipycheckpoint.engine.lookup import MODES, Mode
+from ipycheckpoint.engine.savepoints.savepoints import NAMES, Savepoints
 from ipycheckpoint.errors import UsageError
 from ipycheckpoint.identity.ownership import is_users_file
+from ipycheckpoint.record.trust import Keyring, accepted_paths
+from ipycheckpoint.store.base import Write, is_url
+from ipycheckpoint.store.folder import DIRECTORY
+from ipycheckpoint.units import parse_duration, parse_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from ipycheckpoint.cache.base import CacheBase, Records
+    from ipycheckpoint.cache.plugged import PluggedCache
+    from ipycheckpoint.engine.savepoints.names import Names
     from ipycheckpoint.identity.explain import Explanation
+    from ipycheckpoint.identity.identifier import FuncCallIdentifierBase
 
-DIRECTORY = ".ipycheckpoint"
-"""The name of the cache directory beside a notebook or script."""
+OnError = Literal["warn", "raise", "ignore"]
+"""When a checkpoint fails: do the work and warn; raise, with its result where there is one; or just do the work."""
 
-Tags = tuple[tuple[str, str], ...]
-
-_tags: ContextVar[Tags] = ContextVar("ipycheckpoint_tags", default=())
 _MOST_EXPLANATIONS = 1000
-_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 
 
 class Workspace:
     """The state of this process, in one place. Tests and embedders make their own; `current` gives the one in use."""
 
-    def __init__(self, environ: Mapping[str, str] | None = None) -> None:
+    def __init__(self, environ: Mapping[str, str] | None = None, names: Names = NAMES) -> None:
         self._environ = os.environ if environ is None else environ
-        self._caches: dict[Path, Cache] = {}
+        self._caches: dict[str, Cache] = {}
         self._flights: dict[Path | None, Flights] = {}
+        self._plugged_flights: WeakKeyDictionary[PluggedCache, Flights] = WeakKeyDictionary()
         self._lock = threading.Lock()
         self._explanations: OrderedDict[str, Explanation] = OrderedDict()
-        self._home: Path | None = None
+        self.news = News()
+        """What happens to the checkpoints of this process."""
+        self._home: str | None = None
         self.directory: Path | None = None
         """Where the cache is, if a setting says so."""
+        self.store: str | None = None
+        """The store that the cache is shared through, if a setting says so: a URL, such as ``s3://team/cache``."""
         self.notebook: Path | None = None
         """The notebook that this kernel serves, if a front end told."""
+        self.savepoints = Savepoints(names)
+        """Which savepoints are configured, of those that code in this process has declared."""
         self._mode: Mode | None = None
+        self._max_bytes: int | None = None
+        self.accept: tuple[Path, ...] = ()
+        """Secrets of others whose records are trusted in caches, besides those that ``IPYCHECKPOINT_ACCEPT`` names:
+        files, or folders of them."""
+        self.on_error: OnError = "warn"
+        """What is done when a function can't be identified, found or kept, where it doesn't say so itself."""
+        self.plugged: str | os.PathLike[str] | Cache | CacheBase[Any, Any] | None = None
+        """What a setting says the cache is: mostly one of the user's own."""
+        self.identifier: FuncCallIdentifierBase | None = None
+        """The user's own identifier, if a setting says so."""
+        self._wait_seconds: float | None = None
+        self._network: bool | None = None
+
+    @property
+    def wait_seconds(self) -> float:
+        """For how long to wait for who runs the same: the setting, else ``IPYCHECKPOINT_WAIT``, else a day."""
+        if self._wait_seconds is not None:
+            return self._wait_seconds
+        return parse_duration(self._environ.get("IPYCHECKPOINT_WAIT") or WAIT_SECONDS)
+
+    @wait_seconds.setter
+    def wait_seconds(self, seconds: str | float | None) -> None:
+        self._wait_seconds = None if seconds is None else parse_duration(seconds)
+
+    @property
+    def network(self) -> bool | None:
+        """Whether caches are reached over a network: the setting, else ``IPYCHECKPOINT_NETWORK``, else None.
+
+        Then it is found out for each cache when it is first used.
+        """
+        if self._network is not None:
+            return self._network
+        return check_switch(self._environ.get("IPYCHECKPOINT_NETWORK") or None, "IPYCHECKPOINT_NETWORK")
+
+    @network.setter
+    def network(self, network: bool | None) -> None:
+        self._network = network
+
+    @property
+    def write(self) -> Write:
+        """When what is kept is in a shared store: at once, if ``IPYCHECKPOINT_WRITE`` is ``through``; else later."""
+        write = self._environ.get("IPYCHECKPOINT_WRITE") or "behind"
+        if write not in get_args(Write):
+            raise UsageError(f"IPYCHECKPOINT_WRITE is {write!r}; it must be one of {', '.join(get_args(Write))}")
+        return write  # type: ignore[return-value]  # just checked
 
     @property
     def mode(self) -> Mode:
@@ -58,17 +117,64 @@ class Workspace:
     def mode(self, mode: str | None) -> None:
         self._mode = None if mode is None else check_mode(mode, "mode")
 
+    @property
+    def max_bytes(self) -> int | None:
+        """What a cache is pruned to after a save: the setting, else ``IPYCHECKPOINT_MAX_BYTES``, else no limit."""
+        if self._max_bytes is not None:
+            return self._max_bytes
+        told = self._environ.get("IPYCHECKPOINT_MAX_BYTES")
+        return parse_size(told) if told else None
+
+    @max_bytes.setter
+    def max_bytes(self, max_bytes: int | None) -> None:
+        with self._lock:
+            self._max_bytes = max_bytes
+            for cache in self._caches.values():
+                cache.max_bytes = self.max_bytes
+
     def cache_directory(self) -> Path:
         """The directory of the current cache: a setting, ``IPYCHECKPOINT_DIR``, or the place beside the work."""
+        place = self._place()
+        return self._near(place) if is_url(place) else Path(_absolute(place))
+
+    def _near(self, url: str) -> Path:
+        """The directory in front of `url`."""
+        return Path(_absolute(self._home_place())) / "near" / digest_bytes(url.encode())[:16]
+
+    def _place(self) -> str:
+        if self.store is not None:
+            return self.store
         if self.directory is not None:
-            return self.directory
+            return os.fspath(self.directory)
+        return self._environ.get("IPYCHECKPOINT_STORE") or self._home_place()
+
+    def _home_place(self) -> str:
+        """The directory that is this process's own."""
+        if self.directory is not None:
+            return os.fspath(self.directory)
         from_environment = self._environ.get("IPYCHECKPOINT_DIR")
         if from_environment:
-            return Path(from_environment).expanduser().absolute()
+            return from_environment
         if self._home is None:
             # Found once: a later `os.chdir` moves no cache.
-            self._home = self._find_home()
-        return self._home / DIRECTORY
+            self._home = os.fspath(self._find_home() / DIRECTORY)
+        return self._home
+
+    @property
+    def is_told_where(self) -> bool:
+        """Whether a setting or the environment says where the cache is."""
+        told = any(self._environ.get(name) for name in ("IPYCHECKPOINT_DIR", "IPYCHECKPOINT_STORE"))
+        return told or any(place is not None for place in (self.directory, self.store, self.plugged))
+
+    def why_there(self) -> str:
+        """Why the current cache is where it is."""
+        if self.store is not None or self.directory is not None:
+            return "a setting says so"
+        if self._environ.get("IPYCHECKPOINT_STORE"):
+            return "IPYCHECKPOINT_STORE says so"
+        if self._environ.get("IPYCHECKPOINT_DIR"):
+            return "IPYCHECKPOINT_DIR says so"
+        return "it is beside the notebook or script, or in the working directory"
 
     def _find_home(self) -> Path:
         if self.notebook is not None:
@@ -87,19 +193,35 @@ class Workspace:
         """The Cache at `store`, or the current one; each directory has one Cache in a process."""
         if isinstance(store, Cache):
             return store
-        directory = self.cache_directory() if store is None else Path(store).expanduser().absolute()
+        place = self._place() if store is None else os.fspath(store)
+        cache = self._caches.get(place)  # most are asked for by their full paths
+        if cache is not None:
+            return cache
+        local = self._near(place) if is_url(place) else None
+        place = place if is_url(place) else _absolute(place)
         with self._lock:
-            cache = self._caches.get(directory)
+            cache = self._caches.get(place)
             if cache is None:
-                cache = self._caches[directory] = Cache.at(directory)
+                keyring, max_bytes = Keyring(accept=self._accepted), self.max_bytes
+                cache = Cache.at(
+                    place, keyring=keyring, news=self.news, network=self.network, local=local, write=self.write
+                )
+                cache.max_bytes = max_bytes
+                self._caches[place] = cache
             return cache
 
-    def flights(self, cache: Cache) -> Flights:
+    def _accepted(self) -> tuple[Path, ...]:
+        return (*accepted_paths(self._environ), *self.accept)
+
+    def flights(self, cache: Records) -> Flights:
         """Who runs what in `cache` right now."""
         with self._lock:
-            flights = self._flights.get(cache.directory)
-            if flights is None:
-                flights = self._flights[cache.directory] = Flights(cache.directory)
+            if isinstance(cache, Plug):
+                flights = self._plugged_flights.setdefault(cache.plugged, Flights(None))
+            else:
+                found = self._flights.get(cache.directory)
+                flights = self._flights[cache.directory] = found or Flights(cache.directory)
+            flights.wait_seconds = self.wait_seconds
             return flights
 
     def remember(self, explanation: Explanation) -> None:
@@ -130,6 +252,10 @@ class Workspace:
             self._caches.clear()
 
 
+def _absolute(place: str) -> str:
+    return os.path.abspath(Path(place).expanduser())
+
+
 _current = Workspace()
 
 
@@ -149,36 +275,11 @@ def using(workspace: Workspace) -> Iterator[Workspace]:
         _current = before
 
 
-@contextmanager
-def tags(*given: Mapping[str, object] | tuple[str, object], **named: object) -> Iterator[Tags]:
-    """Tag every checkpoint in the block, and in all that it calls; blocks nest, and keep their order.
-
-    Tags are named, or given in mappings and pairs where a key is no identifier.
-
-    >>> with tags(date="2017-01-01"), tags({"run": 3}):
-    ...     current_tags()
-    (('date', '2017-01-01'), ('run', '3'))
-    """
-    pairs: list[tuple[str, object]] = []
-    for item in (*given, named):
-        pairs += [item] if isinstance(item, tuple) else item.items()
-    token = _tags.set(_tags.get() + tuple((check_tag(key), str(value)) for key, value in pairs))
-    try:
-        yield _tags.get()
-    finally:
-        _tags.reset(token)
-
-
-def current_tags() -> Tags:
-    """The tags in force here, outermost first."""
-    return _tags.get()
-
-
-def check_tag(key: object) -> str:
-    """Return `key` if it can be a tag's; UsageError otherwise."""
-    if not isinstance(key, str) or not key or "=" in key:
-        raise UsageError(f"{key!r} can't be the key of a tag: a text without '=' is needed, as in date=2017-01-01")
-    return key
+def settle(workspace: Workspace) -> Workspace:
+    """Make `workspace` the current one for good: this process works for another one, whose settings it has."""
+    global _current  # noqa: PLW0603 - as above
+    _current = workspace
+    return workspace
 
 
 def check_mode(mode: str, name: str) -> Mode:
@@ -188,15 +289,23 @@ def check_mode(mode: str, name: str) -> Mode:
     return mode  # type: ignore[return-value]  # checked above
 
 
-def parse_duration(text: str | float) -> float:
-    """Seconds that ``"90s"``, ``"30m"``, ``"12h"``, ``"1d"``, ``"2w"`` or a number stand for.
+def check_switch(switch: object, name: str) -> bool | None:
+    """Return what `switch` says: True, False, or None for nothing; UsageError naming `name` otherwise.
 
-    >>> parse_duration("1d")
-    86400.0
+    >>> check_switch("1", "network"), check_switch("off", "network"), check_switch(None, "network")
+    (True, False, None)
     """
-    if isinstance(text, int | float):
-        return float(text)
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([smhdw])\s*", text)
-    if match is None:
-        raise UsageError(f"{text!r} is no duration: a number with s, m, h, d or w is needed, as in 90s, 12h or 1d")
-    return float(match[1]) * _UNITS[match[2]]
+    if switch is None or isinstance(switch, bool):
+        return switch
+    said = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
+    found = said.get(str(switch).strip().lower())
+    if found is None:
+        raise UsageError(f"{name} is {switch!r}; it must be 1 or 0")
+    return found
+
+
+def check_on_error(on_error: object, name: str) -> OnError:
+    """Return `on_error` if it is one; UsageError naming `name` and what is allowed otherwise."""
+    if on_error not in get_args(OnError):
+        raise UsageError(f"{name} is {on_error!r}; it must be one of {', '.join(get_args(OnError))}")
+    return on_error  # type: ignore[return-value]  # checked above

@@ -19,12 +19,13 @@ ROOT = "ipycheckpoint"
 
 # Lowest first: a module may import its own layer and the ones before it.
 LAYERS = (
-    {"__about__", "errors", "digest"},
+    {"__about__", "errors", "progress", "digest", "units"},
     {"store"},
     {"identity"},
     {"record"},
     {"cache"},
     {"engine"},
+    {"tagging"},
     {"workspace"},
     {"surfaces"},
     {"", "__main__"},  # the root itself, and `python -m ipycheckpoint`

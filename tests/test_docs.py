@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import inspect
 import json
 import re
@@ -15,11 +16,15 @@ import pytest
 import ipycheckpoint
 from ipycheckpoint.surfaces.magic import CheckpointMagics
 from ipycheckpoint.surfaces.options import help_text
+from tools import site
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
-DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOCUMENTS = [
+    *(ROOT / name for name in site.PAGES),
+    *sorted((ROOT / "docs").rglob("*.md")),
+]
 
 # Runs the blocks as cells of one notebook; the first that fails ends it, with its traceback.
 RUN_BLOCKS = """
@@ -44,7 +49,9 @@ def environment_variables(text: str) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "path", [path for path in DOCUMENTS if blocks(path.read_text("utf-8"), "python")], ids=lambda path: path.name
+    "path",
+    [path for path in DOCUMENTS if blocks(path.read_text("utf-8"), "python")],
+    ids=lambda path: str(path.relative_to(ROOT)),
 )
 def test_the_python_code_of_a_document_runs(path: Path, tmp_path: Path) -> None:
     cells = json.dumps(blocks(path.read_text(encoding="utf-8"), "python"))
@@ -97,7 +104,7 @@ def test_the_architecture_names_the_rooms_that_there_are() -> None:
     assert set(re.findall(r"^\| `(\w+)` \|", ARCHITECTURE, flags=re.MULTILINE)) == modules | rooms
 
 
-@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_link_to_a_file_leads_somewhere(path: Path) -> None:
     targets = re.findall(r"\]\((?!https?://|#)([^)#]+)", path.read_text(encoding="utf-8"))
     assert [target for target in targets if not (path.parent / target).exists()] == []
@@ -110,3 +117,21 @@ def test_a_notebook_is_valid_and_has_no_outputs(path: Path) -> None:
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     assert code
     assert all(cell.outputs == [] and cell.execution_count is None for cell in code)
+
+
+def test_every_public_name_is_in_the_reference() -> None:
+    reference = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
+    names = set(ipycheckpoint.__all__) - {"__version__", "load_ipython_extension", "unload_ipython_extension"}
+    assert sorted(re.findall(r"^::: ipycheckpoint\.(\w+)$", reference, flags=re.MULTILINE)) == sorted(names)
+
+
+def test_every_document_is_in_the_navigation_of_the_site() -> None:
+    """Every page once, those that stand elsewhere by the names that they have there."""
+    navigation = (ROOT / "mkdocs.yml").read_text(encoding="utf-8").partition("\nnav:\n")[2]
+    pages = [path.relative_to(ROOT / "docs").as_posix() for path in (ROOT / "docs").rglob("*.md")]
+    assert sorted(re.findall(r"- (\S+\.md)$", navigation, flags=re.MULTILINE)) == sorted([*pages, *site.PAGES.values()])
+
+
+def test_the_links_of_a_page_are_those_of_the_site() -> None:
+    assert doctest.testmod(site).attempted
+    assert not doctest.testmod(site).failed

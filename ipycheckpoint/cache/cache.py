@@ -2,39 +2,57 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections import OrderedDict
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ipycheckpoint.cache import garbage
+from ipycheckpoint.cache.failures import Failures
+from ipycheckpoint.cache.garbage import renewed
+from ipycheckpoint.cache.listing import Listed
+from ipycheckpoint.cache.news import Event, News
+from ipycheckpoint.cache.opened import Record
+from ipycheckpoint.cache.prune import Limits, Pruned, Room, prune
+from ipycheckpoint.cache.recall import Recall
+from ipycheckpoint.cache.upkeep import Upkeep, listed
 from ipycheckpoint.digest import Digest, digest_bytes
 from ipycheckpoint.errors import CheckpointError, FormatError, IntegrityError
-from ipycheckpoint.identity.identity import Key
 from ipycheckpoint.identity.outline import preview
-from ipycheckpoint.record.codec import Section, decode
+from ipycheckpoint.progress import measured
+from ipycheckpoint.record.codec import Section, decode, type_name
 from ipycheckpoint.record.environment import Environment
 from ipycheckpoint.record.failure import LoadFailure
 from ipycheckpoint.record.format import lay_out, read_header, read_section, write
 from ipycheckpoint.record.record import Header
 from ipycheckpoint.record.trust import Keyring
+from ipycheckpoint.store.base import is_url
+from ipycheckpoint.store.system import REAL
 
 if TYPE_CHECKING:
-    import os
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
-    from ipycheckpoint.cache.catalogue import Catalogue, Row
-    from ipycheckpoint.identity.identity import Identity, Ingredient, Kind
+    from ipycheckpoint.cache.catalogue import Catalogue
+    from ipycheckpoint.cache.failures import PastFailure
+    from ipycheckpoint.cache.listing import Row
+    from ipycheckpoint.cache.news import Happening
+    from ipycheckpoint.cache.opened import Reading
+    from ipycheckpoint.cache.recall import Recalled
+    from ipycheckpoint.identity.identity import Identity, Ingredient, Key, Kind
     from ipycheckpoint.record.format import Stored
     from ipycheckpoint.record.record import Output
-    from ipycheckpoint.store.base import Content, Store
+    from ipycheckpoint.store.base import Content, Store, Write
+    from ipycheckpoint.store.system import System
 
 _TAPE = "tape"
 """The codec of the section that holds what the user saw."""
 
-_COMPARED = 20
+_COMPARED = 8
 """How many earlier records of a label are looked at for the nearest."""
 
 
@@ -64,6 +82,8 @@ class Found:
     """A record with a good signature. Nothing in it has been unpickled."""
 
     stored: Stored
+    content: Content | None = None
+    """The bytes as the store gave them, where they are of one."""
 
     @property
     def header(self) -> Header:
@@ -100,14 +120,40 @@ class Cache:
     >>> cache.close()
     """
 
-    def __init__(self, store: Store, catalogue: Catalogue, keyring: Keyring, directory: Path | None = None) -> None:
+    is_plain = False
+    """It keeps records, not the very results."""
+
+    def __init__(
+        self,
+        store: Store,
+        catalogue: Catalogue,
+        keyring: Keyring,
+        directory: Path | None = None,
+        news: News | None = None,
+        *,
+        place: str | None = None,
+    ) -> None:
         self.directory = directory
         """The directory that is this cache's own, if it has one."""
+        self.catalogue = catalogue
+        """The listing of its records."""
+        self.upkeep = Upkeep(store, catalogue, keyring)
+        """Pins, trust and verification."""
+        self.failures = Failures(store, catalogue)
+        """What is known of loads that failed."""
+        self.news = news or News()
+        """Who wants to know what happens to its records."""
+        self.max_bytes: int | None = None
+        """It prunes itself to stay below that."""
+        self.place = place
+        """What opens it in another process, a path or URL; None where nothing does."""
+        self._room = Room()
         self._store = store
         self._catalogue = catalogue
         self._keyring = keyring
         self._verified: dict[Digest, tuple[int, ...]] = {}
         self._headers: OrderedDict[Key, _Read] = OrderedDict()
+        self._recall = Recall(store)
         self._lock = threading.Lock()
 
     @property
@@ -117,9 +163,10 @@ class Cache:
 
     def save(self, draft: Draft) -> Header:
         """Keep `draft` under its Key. Raises StoreError; then nothing is kept."""
+        began = time.time()
         tape = () if draft.tape is None else (Section((), draft.tape, (), _TAPE),)
         layout = lay_out((*draft.sections, *tape))
-        environment = self._put_blob(Environment.current().to_json())
+        environment = self._put_blob(self._environment_now().to_json())
         now = time.time()
         header = Header(
             kind=draft.identity.kind,
@@ -128,7 +175,7 @@ class Cache:
             created=now,
             seconds=draft.seconds,
             ingredients=tuple(replace(ingredient, source=None) for ingredient in draft.identity.ingredients),
-            outputs=_described(draft),
+            outputs=described(draft),
             sections=layout.sections,
             environment=environment,
             texts=self._put_texts(draft.identity.ingredients),
@@ -137,19 +184,42 @@ class Cache:
             trace=draft.trace,
             notes=draft.notes,
         )
-        for blob_digest, blob in layout.blobs.items():
-            if not self._store.contains(_blob(blob_digest)):
-                self._store.put(_blob(blob_digest), [blob])
+        puts: list[tuple[str, Sequence[bytes | memoryview]]] = [
+            (_blob(found), [blob]) for found, blob in layout.blobs.items() if not self._is_there(found)
+        ]
         # The record comes last: whoever finds it finds all that it refers to.
-        self._store.put(_record(header.key), write(header, layout.chunks, self._keyring.sign))
-        self._catalogue.add(header)
+        puts.append((_record(header.key), write(header, layout.chunks, self._keyring.sign)))
+        sizes = [sum(memoryview(chunk).nbytes for chunk in chunks) for _, chunks in puts]
+        with measured("keeping", sum(sizes)) as meter:
+            for (name, chunks), nbytes in zip(puts, sizes, strict=True):
+                self._store.put(name, chunks)
+                meter.complete(nbytes)
+        if time.time() - began > garbage.GRACE_SECONDS / 2:
+            # So long after its Blobs, some may have been taken for garbage before the record came.
+            self._put_blob(self._environment_now().to_json())
+            self._put_texts(draft.identity.ingredients)
+            for found, blob in layout.blobs.items():
+                self._put_blob(blob, found)
+        self._catalogue.add(Listed(header, self._keyring.signer))
+        self.failures.settle(header.key)
+        self._tell("kept", header)
+        if self.max_bytes is not None:
+            self._room.take(self, self.max_bytes, sum(sizes))
         return header
 
-    def _put_blob(self, content: bytes) -> Digest:
-        content_digest = digest_bytes(content)
-        if not self._store.contains(_blob(content_digest)):
+    def _environment_now(self) -> Environment:
+        # Where others read it, too, it says who they can ask.
+        now = Environment.current()
+        return now.signed() if is_url(self.place) else now
+
+    def _put_blob(self, content: bytes | memoryview, known: Digest | None = None) -> Digest:
+        content_digest = known or digest_bytes(content)
+        if not self._is_there(content_digest):
             self._store.put(_blob(content_digest), [content])
         return content_digest
+
+    def _is_there(self, blob_digest: Digest) -> bool:
+        return renewed(self._store, _blob(blob_digest))
 
     def _put_texts(self, ingredients: Sequence[Ingredient]) -> tuple[tuple[int, Digest], ...]:
         return tuple(
@@ -161,9 +231,9 @@ class Cache:
     def _with_texts(self, header: Header) -> Header:
         ingredients = list(header.ingredients)
         for position, text in header.texts:
-            content = self._store.get(_blob(text))
+            content = self._text(text)
             if content is not None and position < len(ingredients):
-                source = bytes(content.view).decode("utf-8", "surrogatepass")
+                source = content.decode("utf-8", "surrogatepass")
                 ingredients[position] = replace(ingredients[position], source=source)
         return replace(header, ingredients=tuple(ingredients))
 
@@ -183,7 +253,18 @@ class Cache:
             if not self._keyring.verify(read.stored.signed, read.stored.signature):
                 return Spoiled(f"its record of {_day(header)} is not signed by you, so it is not loaded")
             self._remember(key, read._replace(is_trusted=True))
-        return Found(replace(read.stored, payload=content.view[read.start :]))
+        return Found(replace(read.stored, payload=content.view[read.start :]), content)
+
+    def bring(self, keys: Collection[Key]) -> set[Key]:
+        """Those of `keys` that may have a record; what is far away of these comes near, all at once."""
+        bring = getattr(self._store, "bring", None)
+        if bring is None:
+            return set(keys)
+        there = bring([_record(key) for key in keys])
+        found = {key for key in keys if _record(key) in there}
+        headers = [self.find(key) for key in found]
+        bring([_blob(blob) for one in headers if isinstance(one, Found) for blob in _buffers(one.header)])
+        return found
 
     def _read_header(self, key: Key, content: Content) -> _Read:
         known = self._headers.get(key)
@@ -204,6 +285,16 @@ class Cache:
             if len(self._headers) > _MOST_HEADERS:
                 self._headers.popitem(last=False)
 
+    def recall(self, key: Key) -> Recalled | None:
+        """The result of a call that this process has loaded before, if its record is unchanged. Writes nothing."""
+        return self._recall.get(key)
+
+    def hold(self, key: Key) -> None:
+        """Have `recall` know the result under `key`, if it is small and nothing else hangs on it. Writes nothing."""
+        found = self.find(key)
+        if isinstance(found, Found):
+            self._recall.hold(_record(key), found)
+
     def load(
         self,
         found: Found,
@@ -213,25 +304,54 @@ class Cache:
     ) -> dict[str, object] | LoadFailure:
         """The values of all outputs that are in a section, by name; or the first failure."""
         values: dict[str, object] = {}
-        for index, section in enumerate(found.header.sections):
-            if section.codec == _TAPE:
-                continue
-            raw: memoryview | bytes = b""
-            try:
-                raw, buffers = self._read(found, index)
-                values |= decode(raw, buffers, resolve=resolve, namespace=namespace)
-            except Exception as problem:  # noqa: BLE001 - unpickling raises whatever the classes in it raise
-                names = [output.name for output in found.header.outputs if output.section == index]
-                then = self._environment(found.header)
-                return LoadFailure(", ".join(names), problem, raw, Environment.current(), then)
+        opened = self._open_blobs(found.header)
+        sizes = [
+            0 if section.codec == _TAPE else section.nbytes + sum(buffer.nbytes for buffer in section.buffers)
+            for section in found.header.sections
+        ]
+        with measured("loading", sum(sizes)) as meter:
+            for index, section in enumerate(found.header.sections):
+                if section.codec == _TAPE:
+                    continue
+                raw: memoryview | bytes = b""
+                try:
+                    raw, buffers = self._read(found, index, opened)
+                    meter.complete(sizes[index])
+                    values |= decode(raw, buffers, resolve=resolve, namespace=namespace)
+                except Exception as problem:  # noqa: BLE001 - unpickling raises whatever the classes in it raise
+                    names = [output.name for output in found.header.outputs if output.section == index]
+                    return LoadFailure(
+                        ", ".join(names),
+                        problem,
+                        raw,
+                        Environment.current(),
+                        self._environment(found.header),
+                        type_name=next((o.type for o in found.header.outputs if names == [o.name]), ""),
+                        origin=found.header.key,
+                    )
         return values
 
-    def _read(self, found: Found, index: int) -> tuple[memoryview, list[memoryview]]:
+    def _open_blobs(self, header: Header) -> dict[Digest, Content | None]:
+        """All Blobs, before any is read, which may take long: what is pruned meanwhile stays readable."""
+        opened: dict[Digest, Content | None] = {}
+        for section in header.sections:
+            for buffer in section.buffers:
+                if buffer.offset is None and buffer.digest not in opened:
+                    with suppress(CheckpointError):  # it is asked for again, and told of then
+                        opened[buffer.digest] = self._store.get(_blob(buffer.digest))
+        return opened
+
+    def _read(
+        self, found: Found, index: int, opened: dict[Digest, Content | None] | None = None
+    ) -> tuple[memoryview, list[memoryview]]:
+        """A section's stream and buffers. Blobs of `opened` are taken from there: each is one reader's alone."""
         verified: set[Digest] = set()
         stamps: dict[Digest, tuple[int, ...]] = {}
 
         def blob(blob_digest: Digest) -> memoryview | None:
-            content = self._store.get(_blob(blob_digest))
+            content = opened.pop(blob_digest, None) if opened else None
+            if content is None:
+                content = self._store.get(_blob(blob_digest))
             if content is None:
                 return None
             if content.stamp is not None:
@@ -254,10 +374,15 @@ class Cache:
 
     def _environment(self, header: Header) -> Environment | None:
         try:
-            content = self._store.get(_blob(header.environment))
-            return None if content is None else Environment.from_json(bytes(content.view))
-        except (CheckpointError, ValueError):
+            content = self._text(header.environment)
+            return None if content is None else Environment.from_json(content)
+        except CheckpointError:
             return None
+
+    def _text(self, wanted: Digest) -> bytes | None:
+        """A Blob that is shown and not loaded; None where it is gone, or isn't what was kept."""
+        content = self._store.get(_blob(wanted))
+        return bytes(content.view) if content is not None and digest_bytes(content.view) == wanted else None
 
     def tape(self, found: Found) -> bytes:
         """What the user saw of the run, as `engine.tape` wrote it. Raises IntegrityError or FormatError."""
@@ -274,17 +399,32 @@ class Cache:
         except CheckpointError:
             return None
 
+    def open(self, key: Key) -> Record | None:
+        """The record under `key`, whoever signed it; None if there is none. Nothing is loaded yet, nothing written.
+
+        Raises FormatError for a damaged one.
+        """
+        content = self._store.get(_record(key))
+        if content is None:
+            return None
+        read = self._read_header(key, content)
+        if read.stored.header.key != key:
+            raise FormatError(f"the record under {key} belongs to another key")
+        # What is handed out is the caller's to write to, so what is held is only ever copied from.
+        found = Found(replace(read.stored, payload=content.view[read.start :].toreadonly()))
+
+        def blob(wanted: Digest) -> memoryview | None:
+            kept = self._store.get(_blob(wanted))
+            return None if kept is None else kept.view
+
+        def reading() -> Reading:
+            return lambda index: self._read(found, index)
+
+        return Record(found.stored, location=key, keyring=self._keyring, reading=reading, blob=blob)
+
     def _bare_header(self, key: Key) -> Header | None:
         content = self._store.get(_record(key))
         return None if content is None else self._read_header(key, content).stored.header
-
-    def headers(self) -> Iterator[Header]:
-        """The headers of all records that can be read, without source texts, in no particular order. Writes nothing."""
-        for entry in self._store.entries("records/"):
-            with suppress(CheckpointError):
-                header = self._bare_header(Key(entry.name.removeprefix("records/")))
-                if header is not None:
-                    yield header
 
     def nearest(self, identity: Identity) -> Header | None:
         """The earlier record of the same label and kind with the most Ingredients in common, the newest of several."""
@@ -301,9 +441,26 @@ class Cache:
                 nearest, most = header, common
         return None if nearest is None else self._with_texts(nearest)
 
+    def fail(self, key: Key, failure: LoadFailure) -> None:
+        """Note beside the record under `key` that it could not be loaded, and why."""
+        self.failures.add(key, failure)
+        if self.news.is_heard:
+            for row in self._catalogue.rows(keys=[key]):
+                self.news.tell(Event("failed", row.label, key))
+
+    def failure(self, key: Key) -> PastFailure | None:
+        """The last load of the record under `key` that failed; None if none has. Writes nothing."""
+        return self.failures.get(key)
+
     def count_hit(self, header: Header, seconds: float) -> None:
         """Count a restore that took `seconds` in the statistics."""
-        self._catalogue.hit(header.key, header.seconds - seconds)
+        self.failures.settle(header.key)
+        self._catalogue.hit(header.key, header.seconds - seconds, seconds)
+        self._tell("restored", header)
+
+    def _tell(self, what: Happening, header: Header) -> None:
+        if self.news.is_heard:
+            self.news.tell(Event(what, header.label, header.key, header.kind))
 
     def rows(self) -> list[Row]:
         """The catalogue: a row for each record, newest first."""
@@ -312,12 +469,55 @@ class Cache:
     def forget(self, key: Key) -> bool:
         """Remove the record under `key`; whether there was one."""
         removed = self._store.remove(_record(key))
-        self._catalogue.remove(key)
+        self._forgotten(key)
         return removed
+
+    def forget_old(self, key: Key, before: float) -> bool:
+        """Remove the record under `key` if it was kept `before` that, in seconds since the epoch; whether it was."""
+        removed = self._store.remove_old(_record(key), before)
+        if removed:
+            self._forgotten(key)
+        return removed
+
+    def _forgotten(self, key: Key) -> None:
+        self._store.remove(f"pins/{key}")
+        self.failures.forget(key)
+        self._catalogue.remove(key)
+        if self.news.is_heard:
+            self.news.tell(Event("forgotten", "", key))
+
+    def prune(
+        self,
+        *,
+        max_bytes: int | None = None,
+        older_than: float | None = None,
+        keep_versions: int | None = None,
+        dry_run: bool = False,
+    ) -> Pruned:
+        """Remove what is not worth its place, and garbage; with `dry_run`, only tell what that would be.
+
+        `older_than` is in seconds since the last use. What is pinned stays, and what is in use. Raises StoreError.
+        """
+        return prune(self, Limits(max_bytes, older_than, keep_versions), dry_run=dry_run)
+
+    @property
+    def store(self) -> Store:
+        """Where its bytes are."""
+        return self._store
+
+    @property
+    def keyring(self) -> Keyring:
+        """Who signs, and whose signatures are accepted."""
+        return self._keyring
 
     def forget_label(self, label: str, kind: Kind | None = None) -> int:
         """Remove all records of `label`; how many there were."""
         return sum(self.forget(row.key) for row in self._catalogue.rows(label=label, kind=kind))
+
+    def flush(self, seconds: float | None = None) -> int:
+        """Wait until a shared store has all that is kept here, for `seconds` at most; how many entries are left."""
+        flush = getattr(self._store, "flush", None)
+        return 0 if flush is None else flush(seconds)
 
     def close(self) -> None:
         """Write down the statistics, and let go of files. It can be used again."""
@@ -327,39 +527,72 @@ class Cache:
             close()
 
     @classmethod
-    def at(cls, directory: str | os.PathLike[str], *, keyring: Keyring | None = None) -> Cache:
-        """The Cache in `directory`, which the first save makes; the user's own secret signs unless told otherwise."""
+    def at(
+        cls,
+        place: str | os.PathLike[str],
+        *,
+        keyring: Keyring | None = None,
+        news: News | None = None,
+        network: bool | None = None,
+        system: System = REAL,
+        local: Path | None = None,
+        write: Write = "behind",
+    ) -> Cache:
+        """The Cache at `place`, a directory or a URL; the user's own secret signs unless told otherwise.
+
+        The first save makes the directory. Whether it is reached over a `network` is found out unless it is said. In
+        front of a URL, the directory `local` keeps what was read from there, and what is on its way there: `write`
+        says when it gets there.
+        """
         from ipycheckpoint.cache.catalogue import Catalogue
         from ipycheckpoint.store.directory import DirectoryStore
 
-        path = Path(directory)
-        cache: Cache
+        ring = keyring or Keyring()
+        if is_url(place) and local is None:
+            from ipycheckpoint.cache.sharing import far_cache
 
-        def headers() -> Iterator[Header]:
-            return cache.headers()
+            return far_cache(os.fspath(place), ring, news)
+        path = Path(place) if local is None else local
+        store = DirectoryStore(path, network=network, system=system)
+        catalogue = Catalogue(
+            path / "catalogue.sqlite",
+            partial(listed, store, ring),
+            signers=ring.signers,
+            network=store.is_network,
+            system=system,
+        )
+        cache = cls(store, catalogue, ring, path, news, place=os.fspath(path))
+        if local is not None:
+            from ipycheckpoint.cache.sharing import near_cache
 
-        cache = cls(DirectoryStore(path), Catalogue(path / "catalogue.sqlite", headers), keyring or Keyring(), path)
+            return near_cache(os.fspath(place), cache, write)
         return cache
 
 
-def _described(draft: Draft) -> tuple[Output, ...]:
+def described(draft: Draft) -> tuple[Output, ...]:
+    """The outputs of `draft`, those in a section with type, size and preview."""
     section_of = {name: index for index, section in enumerate(draft.sections) for name in section.names}
     shares = [len(section.names) for section in draft.sections]
     nbytes = [len(s.stream) + sum(buffer.nbytes for buffer in s.buffers) for s in draft.sections]
-    described = []
+    told = []
     for output in draft.outputs:
         index = section_of.get(output.name)
         if index is None:
-            described.append(output)
+            told.append(output)
         else:
             value = draft.values[output.name]
             # What several outputs share can't be told apart: each is listed with its part of the whole.
             share = nbytes[index] // shares[index]
-            kind = type(value).__qualname__
+            kind = type_name(value)
             # What is in the environment may be a secret: it stays in the section, and out of the header.
             shown = "" if output.role == "ambient" else preview(value)
-            described.append(replace(output, type=kind, nbytes=share, preview=shown, section=index))
-    return tuple(described)
+            told.append(replace(output, type=kind, nbytes=share, preview=shown, section=index))
+    return tuple(told)
+
+
+def _buffers(header: Header) -> Iterator[Digest]:
+    for section in header.sections:
+        yield from (buffer.digest for buffer in section.buffers if buffer.offset is None)
 
 
 def _day(header: Header) -> str:

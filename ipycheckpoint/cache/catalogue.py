@@ -12,123 +12,125 @@ import os
 import sqlite3
 import time
 import warnings
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakSet
 
-from ipycheckpoint.errors import CheckpointWarning, StoreError, UsageError
+from ipycheckpoint.cache.listing import (
+    COLUMNS,
+    FAIL,
+    FOUND,
+    LISTED,
+    MADE,
+    PIN,
+    REMOVE,
+    REMOVE_RESTORES,
+    SCHEMA,
+    Listed,
+    Row,
+    Totals,
+    condition,
+    ordered,
+    pairs_of,
+    plain,
+    row_of,
+    values_of,
+)
+from ipycheckpoint.cache.uses import Uses
+from ipycheckpoint.errors import CheckpointWarning, StoreError
 from ipycheckpoint.identity.identity import Key
 from ipycheckpoint.store.database import Database
+from ipycheckpoint.store.system import REAL
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection, Iterable
     from pathlib import Path
 
-    from ipycheckpoint.record.record import Header
+    from ipycheckpoint.store.system import System
 
-_VERSION = 1
-_SCHEMA = (
-    """CREATE TABLE records (
-        key TEXT PRIMARY KEY NOT NULL, kind TEXT, label TEXT, created REAL, seconds REAL, nbytes INTEGER, tags TEXT,
-        outputs TEXT, hits INTEGER, last_used REAL, saved_seconds REAL
-    )""",
-    "CREATE INDEX by_label ON records (label, created)",
-    "CREATE INDEX by_created ON records (created)",
-    # One row once all headers are in: before, the listing is not to be trusted.
-    "CREATE TABLE state (complete INTEGER PRIMARY KEY)",
-)
-# What a record was good for stays when it is made again.
-_ADD = """INSERT INTO records VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, ?, 0.0) ON CONFLICT (key) DO UPDATE SET
-    kind = excluded.kind, label = excluded.label, created = excluded.created, seconds = excluded.seconds,
-    nbytes = excluded.nbytes, tags = excluded.tags, outputs = excluded.outputs"""
-_REMOVE = "DELETE FROM records WHERE key = ?"
-_USE = """UPDATE records SET hits = hits + ?, last_used = max(last_used, ?), saved_seconds = saved_seconds + ?
-    WHERE key = ?"""
-_COLUMNS = "key, kind, label, created, seconds, nbytes, tags, outputs, hits, last_used, saved_seconds"
-_ORDERS = frozenset({"created", "label", "kind", "seconds", "nbytes", "hits", "last_used", "saved_seconds"})
+T = TypeVar("T")
+
+_VERSION = 2
 
 _FLUSH_SECONDS = 1.0
 _REST_SECONDS = 30.0  # after the file could not be written, before it is tried again
 
+_MOST_ANSWERS = 100
+_MOST_MATCHES = 4  # each may be all records there are
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One Record, as the catalogue lists it."""
-
-    key: Key
-    kind: str
-    label: str
-    created: float
-    """Seconds since the epoch."""
-    seconds: float
-    """How long the run took."""
-    nbytes: int
-    tags: tuple[tuple[str, str], ...]
-    outputs: tuple[str, ...]
-    """Their names."""
-    hits: int
-    last_used: float
-    """Seconds since the epoch; when it was made, if it has had no hit."""
-    saved_seconds: float
-    """What all hits have saved together."""
-
-
-@dataclass(slots=True)
-class _Use:
-    hits: int = 0
-    last: float = 0.0
-    saved_seconds: float = 0.0
+_MOST_TAGS = 500
+"""How many combinations of tags are looked at for the list of all tags."""
 
 
 class Catalogue:
-    """The listing of a store, at `path` or in memory; `headers` gives all headers of the store.
+    """The listing of a store, at `path` or in memory; `records` gives all that the store has.
 
     Nothing but a query raises: what can't be written is kept in mind, with one `CheckpointWarning`. Queries write
-    nothing; they raise `StoreError` when the store itself must be read and can't be.
+    nothing; they raise `StoreError` when the store itself must be read and can't be. `signers` gives those whose
+    records are trusted. The path may be on a `network`.
     """
 
     def __init__(
-        self, path: Path | None, headers: Callable[[], Iterable[Header]], *, clock: Callable[[], float] = time.time
+        self,
+        path: Path | None,
+        records: Callable[[], Iterable[Listed]],
+        *,
+        signers: Callable[[], Collection[str]] = tuple,
+        clock: Callable[[], float] = time.time,
+        network: bool = False,
+        system: System = REAL,
     ) -> None:
-        self._headers, self._clock = headers, clock
+        self._records, self._signers, self._clock = records, signers, clock
         folder, stem = (None, "catalogue") if path is None else (path.parent, path.stem)
-        self._database = Database(folder, stem, _SCHEMA, _VERSION, wait_seconds=1.0, disposable=True)
+        self._database = Database(
+            folder, stem, SCHEMA, _VERSION, wait_seconds=1.0, disposable=True, network=network, system=system
+        )
         self._lock = self._database.lock
-        self._in_memory = path is None
+        self._path = path
         self._stand_in: Database | None = None
         """The same in memory, while the file is missing or can't be written."""
         self._unwritten: list[tuple[str, tuple[Any, ...]]] = []
-        self._uses: dict[Key, _Use] = {}
+        self._uses = Uses()
+        self._answers: dict[tuple[Any, ...], tuple[tuple[int, ...], list[Any]]] = {}
+        self._matches: dict[tuple[Any, ...], tuple[tuple[int, ...], list[int]]] = {}
+        self._changes = 0
+        """How often this process has changed anything."""
         self._flushed = self._rest_until = float("-inf")
-        self._process = os.getpid()
         self._warned = False
         _catalogues.add(self)
 
-    def add(self, header: Header) -> None:
-        """List the Record of `header`, in place of an earlier one under its Key."""
-        self._note(_ADD, _values(header))
+    def add(self, listed: Listed) -> None:
+        """List a Record that was made, in place of an earlier one under its Key."""
+        self._note((MADE, values_of(listed)))
 
     def remove(self, key: Key) -> None:
         """List the Record under `key` no more."""
         with self._lock:
-            self._uses.pop(key, None)
-            self._note(_REMOVE, (key,))
+            self._uses.forget(key)
+            self._note((REMOVE, (key,)), (REMOVE_RESTORES, (key,)))
 
-    def hit(self, key: Key, seconds_saved: float) -> None:
-        """Count one hit, which is written within a second or two, or when the process ends."""
+    def hit(self, key: Key, seconds_saved: float, seconds: float = 0.0) -> None:
+        """Count one hit that took `seconds`; it is written within a second or two, or when the process ends."""
         with self._lock:
-            self._forget_uses_of_parent()
-            use = self._uses.setdefault(key, _Use())
-            use.hits += 1
-            use.last = self._clock()
-            use.saved_seconds += seconds_saved
+            self._uses.count(key, self._clock(), seconds_saved, seconds)
+            self._changes += 1
             if time.monotonic() >= self._flushed + _FLUSH_SECONDS:
                 self.flush()
+
+    def pin(self, key: Key, pinned: bool) -> None:
+        """List the Record under `key` as pinned, or as not."""
+        self._note((PIN, (int(pinned), key)))
+
+    def fail(self, key: Key, failure: str) -> None:
+        """List why the Record under `key` could not be loaded, in a line; an empty one takes that back."""
+        self._note((FAIL, (plain(failure), key)))
+
+    def trust(self, listed: Listed) -> None:
+        """List the Record as it is now in the store, with another signer."""
+        self._note((FOUND, values_of(listed)))
 
     def flush(self) -> None:
         """Write what was only kept in mind."""
         with self._lock:
-            self._forget_uses_of_parent()
             self._flushed = time.monotonic()
             if (not self._uses and not self._unwritten) or self._flushed < self._rest_until:
                 return
@@ -150,23 +152,70 @@ class Catalogue:
         kind: str | None = None,
         tag: tuple[str, str] | None = None,
         search: str | None = None,
+        status: str | None = None,
+        keys: Collection[str] | None = None,
         order: str = "created",
         descending: bool = True,
         limit: int | None = None,
         offset: int = 0,
     ) -> list[Row]:
-        """The Records that fit, in `order`, which is a number or text of `Row`.
+        """The Records that fit, in `order`, which is one of `listing.ORDERS`.
 
-        `search` gives words that must all be in the label, the tags, the names of the outputs or the Key.
+        `search` gives words that must all be in the label, the tags, the names of the outputs, the Key or the failure.
         """
-        if order not in _ORDERS:
-            raise UsageError(f"can't order by {order!r}: it is one of {', '.join(sorted(_ORDERS))}")
-        condition, values = _condition(label, kind, tag, search)
-        way = "DESC" if descending else "ASC"
-        query = f"SELECT {_COLUMNS} FROM records {condition} ORDER BY {order} {way}, key LIMIT ? OFFSET ?"
+        where, values = condition(label, kind, tag, search, status, keys)
+        # Where rows are picked, one pass over the table is quicker than rows in the order of an index; where they are
+        # not, an index alone finds the page.
+        by, by_index = (ordered(order, descending=descending, indexed=indexed) for indexed in (False, True))
+        page = f"{LISTED} SELECT id FROM listed {where} {by if where else by_index} LIMIT ? OFFSET ?"
         with self._lock:
-            found = self._ask(query, [*values, -1 if limit is None else limit, offset])
-            return [self._row(*columns) for columns in found]
+            limits = [-1 if limit is None else limit, offset]
+            return self._rows([found for (found,) in self._ask(page, [*self._now(), *values, *limits])], by)
+
+    def page(
+        self,
+        number: int,
+        size: int,
+        *,
+        kind: str | None = None,
+        tag: tuple[str, str] | None = None,
+        search: str | None = None,
+        status: str | None = None,
+        order: str = "created",
+        descending: bool = True,
+    ) -> tuple[list[Row], int]:
+        """The page with this `number`, from 0, of what `rows` would give, and how many rows that are altogether.
+
+        Those that fit are found in one pass, and then remembered: the next page costs next to nothing.
+        """
+        where, values = condition(None, kind, tag, search, status)
+        with self._lock:
+            if not where:
+                rows = self.rows(order=order, descending=descending, limit=size, offset=number * size)
+                return rows, self.count()
+            by = ordered(order, descending=descending, indexed=False)
+            # What is expired is a matter of the time, to the second.
+            second = 0 if status is None else int(self._clock())
+            ids = self._matching(f"{LISTED} SELECT id FROM listed {where} {by}", values, second)
+            return self._rows(ids[number * size : (number + 1) * size], by), len(ids)
+
+    def _matching(self, query: str, values: list[Any], second: int) -> list[int]:
+        asked, stamp = (query, *values), (*self.stamp(), second)
+        known = self._matches.get(asked)
+        if known is None or known[0] != stamp:
+            if len(self._matches) >= _MOST_MATCHES:
+                self._matches.clear()
+            ids = [found for (found,) in self._ask(query, [*self._now(), *values])]
+            known = self._matches[asked] = (stamp, ids)
+        return known[1]
+
+    def _rows(self, ids: list[int], by: str) -> list[Row]:
+        query = f"{LISTED} SELECT {COLUMNS} FROM listed WHERE id IN (SELECT value FROM json_each(?)) {by}"
+        values = [*self._now(), json.dumps(ids)]
+        return [
+            self._uses.added_to(row)
+            for row in self._read(lambda: [row_of(columns) for columns in self._ask(query, values)])
+        ]
 
     def count(
         self,
@@ -175,20 +224,66 @@ class Catalogue:
         kind: str | None = None,
         tag: tuple[str, str] | None = None,
         search: str | None = None,
+        status: str | None = None,
     ) -> int:
         """How many Records `rows` would give without a limit."""
-        condition, values = _condition(label, kind, tag, search)
-        ((number,),) = self._ask(f"SELECT count(*) FROM records {condition}", values)
+        where, values = condition(label, kind, tag, search, status)
+        if status is None:
+            ((number,),) = self._ask_once(f"SELECT count(*) FROM records {where}", values)
+        else:  # what is expired is a matter of the time
+            ((number,),) = self._ask(f"{LISTED} SELECT count(*) FROM listed {where}", [*self._now(), *values])
         return int(number)
+
+    def totals(self) -> Totals:
+        """All Records together."""
+        query = """SELECT count(*), total(nbytes), total(hits), total(misses), total(saved_seconds),
+            total(failure != ''), total(instr(?, signer) = 0), total(pinned) FROM records"""
+        with self._lock:
+            ((records, nbytes, hits, misses, saved, *rest),) = self._ask_once(query, self._now()[:1])
+            more_hits, more_saved = self._uses.totals()
+        return Totals(records, int(nbytes), int(hits) + more_hits, int(misses), saved + more_saved, *map(int, rest))
+
+    def restores(self, keys: Collection[Key]) -> dict[Key, dict[int, int]]:
+        """How often each of these Records was restored in which MOMENT_SECONDS since the epoch."""
+        query = "SELECT key, moment, hits FROM restores WHERE key IN (SELECT value FROM json_each(?))"
+        found: dict[Key, dict[int, int]] = {key: {} for key in keys}
+        with self._lock:
+            for key, moment, hits in self._ask(query, [json.dumps(list(keys))]):
+                found[Key(key)][moment] = hits
+            self._uses.add_moments_to(found)
+        return found
+
+    def tags(self) -> list[tuple[str, str]]:
+        """The tags that Records have, in order; where there are very many, not all of them."""
+        query = "SELECT DISTINCT tags FROM records ORDER BY tags LIMIT ?"
+        return self._read(
+            lambda: sorted({pair for (tags,) in self._ask_once(query, [_MOST_TAGS]) for pair in pairs_of(tags)})
+        )
 
     def keys_of(self, label: str, limit: int = 20) -> list[Key]:
         """The Keys of the newest Records with this `label`, the newest first."""
         query = "SELECT key FROM records WHERE label = ? ORDER BY created DESC, key LIMIT ?"
-        return [Key(key) for (key,) in self._ask(query, [label, limit])]
+        return [Key(key) for (key,) in self._ask(query, [plain(label), limit])]
+
+    def keys(self) -> list[Key]:
+        """The Keys of all Records, in no particular order."""
+        return [Key(key) for (key,) in self._ask("SELECT key FROM records", [])]
 
     def labels(self) -> list[str]:
         """All labels, in order."""
         return [label for (label,) in self._ask("SELECT DISTINCT label FROM records ORDER BY label", [])]
+
+    def stamp(self) -> tuple[int, ...]:
+        """Equal stamps mean that nobody, in this process or another, has changed anything since."""
+        seen = [self._changes]
+        if self._path is not None:
+            for suffix in ("", "-wal"):
+                try:
+                    status = os.stat(f"{self._path}{suffix}")
+                except OSError:
+                    continue
+                seen += [status.st_ino, status.st_size, status.st_mtime_ns]
+        return tuple(seen)
 
     def rebuild(self) -> int:
         """Make the listing from the headers of the store again, and keep the counts; how many there are.
@@ -197,6 +292,7 @@ class Catalogue:
             StoreError: the store can't be read.
         """
         with self._lock:
+            self._changes += 1
             try:
                 number = self._fill(self._database)
             except (sqlite3.Error, OSError) as error:
@@ -212,24 +308,26 @@ class Catalogue:
         with self._lock:
             self._rest_until = float("-inf")
             self.flush()
-            if not self._in_memory:
+            if self._path is not None:
                 self._database.close()
 
     def __del__(self) -> None:
-        if hasattr(self, "_process"):
+        if hasattr(self, "_warned"):
             self.close()
 
-    def _note(self, statement: str, values: tuple[Any, ...]) -> None:
+    def _note(self, *statements: tuple[str, tuple[Any, ...]]) -> None:
         with self._lock:
-            self._unwritten.append((statement, values))
+            self._changes += 1
+            self._unwritten += statements
             if self._stand_in is not None:
-                self._stand_in.execute(statement, values)
+                for statement, values in statements:
+                    self._stand_in.execute(statement, values)
             self.flush()
 
     def _write_out(self, connection: sqlite3.Connection) -> None:
         for statement, values in self._unwritten:
             connection.execute(statement, values)
-        connection.executemany(_USE, [(use.hits, use.last, use.saved_seconds, key) for key, use in self._uses.items()])
+        self._uses.write(connection)
 
     def _ask(self, query: str, values: list[Any]) -> list[Any]:
         with self._lock:
@@ -238,16 +336,38 @@ class Catalogue:
                 found = self._database.rows(query, values)
                 if not self._unwritten and self._is_complete():
                     return found
-                if self._in_memory:
+                if self._path is None:
                     self._fill(self._database)
                     return self._database.rows(query, values)
             except (sqlite3.Error, OSError) as error:
                 self._rest(error)
             if self._stand_in is None:
-                stand_in = Database(None, "catalogue", _SCHEMA, _VERSION)
+                stand_in = Database(None, "catalogue", SCHEMA, _VERSION)
                 self._fill(stand_in)
                 self._stand_in = stand_in
             return self._stand_in.rows(query, values)
+
+    def _ask_once(self, query: str, values: list[Any]) -> list[Any]:
+        """As `_ask`, with the answer of before where nobody has changed anything since."""
+        asked = (query, *values)
+        with self._lock:
+            stamp = self.stamp()
+            known = self._answers.get(asked)
+            if known is not None and known[0] == stamp:
+                return known[1]
+            if len(self._answers) >= _MOST_ANSWERS:
+                self._answers.clear()
+            found = self._ask(query, values)
+            self._answers[asked] = (stamp, found)
+            return found
+
+    def _read(self, work: Callable[[], T]) -> T:
+        try:
+            return work()
+        except (ValueError, TypeError):
+            # SQLite doesn't notice when a value in its file was altered.
+            self.rebuild()
+            return work()
 
     def _is_complete(self) -> bool:
         return bool(self._database.rows("SELECT 1 FROM state"))
@@ -255,39 +375,20 @@ class Catalogue:
     def _fill(self, database: Database) -> int:
         # Only what was listed before the headers were read can be known to be gone: others may add meanwhile.
         listed = [key for (key,) in database.rows("SELECT key FROM records")]
-        found = {header.key: _values(header) for header in self._headers()}
+        found = {listed.header.key: values_of(listed) for listed in self._records()}
 
         def fill(connection: sqlite3.Connection) -> None:
-            connection.executemany(_ADD, found.values())
-            connection.executemany(_REMOVE, [(key,) for key in listed if key not in found])
+            connection.executemany(FOUND, found.values())
+            for remove in (REMOVE, REMOVE_RESTORES):
+                connection.executemany(remove, [(key,) for key in listed if key not in found])
             connection.execute("INSERT OR REPLACE INTO state VALUES (1)")
 
         database.change(fill)
         return len(found)
 
-    def _row(self, key: str, kind: str, label: str, created: float, seconds: float, nbytes: int, tags: str,
-             outputs: str, hits: int, last_used: float, saved_seconds: float) -> Row:  # fmt: skip
-        pairs = tuple((name, value) for name, value in json.loads(tags))
-        row = Row(
-            Key(key), kind, label, created, seconds, nbytes, pairs, tuple(json.loads(outputs)), hits, last_used,
-            saved_seconds,
-        )  # fmt: skip
-        self._forget_uses_of_parent()
-        use = self._uses.get(row.key)
-        if use is None:
-            return row
-        return replace(
-            row,
-            hits=hits + use.hits,
-            last_used=max(last_used, use.last),
-            saved_seconds=saved_seconds + use.saved_seconds,
-        )
-
-    def _forget_uses_of_parent(self) -> None:
-        if self._process != os.getpid():
-            # We are in a fork: the parent writes them.
-            self._process = os.getpid()
-            self._uses.clear()
+    def _now(self) -> list[Any]:
+        """The values of LISTED."""
+        return [",".join(self._signers()), self._clock()]
 
     def _rest(self, error: Exception) -> None:
         self._rest_until = time.monotonic() + _REST_SECONDS
@@ -299,39 +400,6 @@ class Catalogue:
                 CheckpointWarning,
                 stacklevel=4,
             )
-
-
-def _values(header: Header) -> tuple[Any, ...]:
-    names = [output.name for output in header.outputs]
-    return (
-        header.key, header.kind, header.label, header.created, header.seconds, header.nbytes, _json(header.tags),
-        _json(names), header.created,
-    )  # fmt: skip
-
-
-def _json(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False)
-
-
-def _condition(
-    label: str | None, kind: str | None, tag: tuple[str, str] | None, search: str | None
-) -> tuple[str, list[Any]]:
-    """The WHERE clause, and its values."""
-    terms: list[str] = []
-    values: list[Any] = []
-    for column, wanted in [("label", label), ("kind", kind)]:
-        if wanted is not None:
-            terms.append(f"{column} = ?")
-            values.append(wanted)
-    if tag is not None:
-        # A quote inside of a tag is escaped in JSON, so this text is nowhere but where the pair is.
-        terms.append("instr(tags, ?) > 0")
-        values.append(_json(tag))
-    for word in (search or "").split():
-        pattern = "".join(f"\\{char}" if char in "\\%_" else char for char in word)
-        terms.append(r"(label LIKE ? ESCAPE '\' OR tags LIKE ? ESCAPE '\' OR outputs LIKE ? ESCAPE '\' OR key LIKE ?)")
-        values.extend([f"%{pattern}%"] * 3 + [f"{pattern}%"])
-    return ("WHERE " + " AND ".join(terms) if terms else ""), values
 
 
 _catalogues: WeakSet[Catalogue] = WeakSet()

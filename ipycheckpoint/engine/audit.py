@@ -95,7 +95,7 @@ def _hook(event: str, args: tuple[Any, ...]) -> None:
         return
     _busy.now = True  # looking at a file makes events, too
     try:
-        if _is_work(sys._getframe(1)):
+        if event in _ON_BEHALF or _is_work(sys._getframe(1)):
             for watcher in _watchers:
                 tell(watcher, *args)
     except Exception as problem:  # noqa: BLE001 - what we can't follow must not stop what the user does
@@ -219,7 +219,13 @@ _EVENTS: dict[str, Callable[..., None]] = {
     "os.truncate": _truncated,
     "shutil.rmtree": lambda watcher, path, *_: _changed(watcher, path),
     "sqlite3.connect": _connected,
+    "ipycheckpoint.list": lambda watcher, path: watcher.scan(path),
+    "ipycheckpoint.read": lambda watcher, path: watcher.read(path),
+    "ipycheckpoint.write": lambda watcher, path: watcher.write(path),
 }
+
+_ON_BEHALF = frozenset(event for event in _EVENTS if event.startswith("ipycheckpoint."))
+# What `store.files` does with files of the user's own is told by itself, and is work whoever's frames are on the stack.
 
 
 _PASSING = re.compile(

@@ -45,7 +45,10 @@ class Cell:
     exclude: frozenset[str] = frozenset()
 
     def live(self) -> dict[int | str, object]:
-        """The live objects that outputs may be linked to: inputs by position, functions and classes by slot."""
+        """The live objects that outputs may be linked to: inputs by position, functions and classes by slot.
+
+        Those that are only reached through others go by their place among all the code that is reached.
+        """
         roots: dict[int | str, object] = {}
         roots.update(self.work.values.items())
         place = id(self.namespace)
@@ -58,14 +61,16 @@ class Cell:
             names = {name: value for name, value in self.namespace.items() if self.is_users_name(name)}
             callables = sorted((n, v) for n, v in names.items() if isinstance(unwrap(v), type | FunctionType))
             roots.update((f"name {name}", value) for name, value in callables)
+        roots.update((f"code {position}", value) for position, value in enumerate(self.work.code))
         return roots
 
     def holders(self) -> list[tuple[str, object]]:
-        """The functions, classes and modules that the cell reads, and the classes of its other inputs, by name."""
+        """The functions, classes and modules that the cell reaches, and the classes of its other inputs, by name."""
         names = [reference.name for reference in self.form.reads if reference.name in self.namespace]
         ingredients = self.work.identity.ingredients
         classes = [(ingredients[position].name, type(value)) for position, value in self.work.values.items()]
-        return [*((name, self.namespace[name]) for name in names), *classes]
+        code = [(getattr(value, "__qualname__", "code"), value) for value in self.work.code]
+        return [*code, *classes, *((name, self.namespace[name]) for name in names)]  # the last name is the one to tell
 
     def code(self) -> Code:
         """What its code says, and that of its helpers."""

@@ -28,7 +28,7 @@ from ipycheckpoint.record.outcome import Outcome, Restored
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from ipycheckpoint.cache.cache import Cache
+    from ipycheckpoint.cache.base import Records
     from ipycheckpoint.engine.call import Terms
     from ipycheckpoint.record.record import Header
 
@@ -49,7 +49,7 @@ class CellHit:
     """A record of this very cell, loaded and verified, not applied yet."""
 
     cell: Cell
-    cache: Cache
+    cache: Records
     hit: Hit
     tape: Tape
     restoration: _Restoration
@@ -61,8 +61,10 @@ class CellHit:
         hand_on(self.hit.header.trace)  # first, since the working directory may change
         with uninterrupted():
             for change in make(todo.changes):
-                # It can't take another state, so the names that hold it hold the new one from now on.
-                todo.bindings = {n: change.state for n, v in namespace.items() if v is change.live} | todo.bindings
+                # It can't take another state, so the names that hold it hold the new one from now on. (Where `_` isn't
+                # what the shell has shown last, the shell takes it for the user's, and leaves it alone for ever.)
+                names = [n for n, v in namespace.items() if v is change.live and self.cell.is_users_name(n)]
+                todo.bindings = dict.fromkeys(names, change.state) | todo.bindings
             namespace.update(todo.bindings)
             for name in todo.deleted:
                 namespace.pop(name, None)
@@ -73,7 +75,7 @@ class CellHit:
         return Restored(todo.shown, self.hit.explanation, self.hit.header, self.hit.seconds)
 
 
-def look_up_cell(cache: Cache, cell: Cell, terms: Terms) -> CellHit | Miss:
+def look_up_cell(cache: Records, cell: Cell, terms: Terms) -> CellHit | Miss:
     """Find and load what is kept for `cell`. Changes no name and no value."""
     roots = cell.live()
     found = look_up(

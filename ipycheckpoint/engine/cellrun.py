@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from contextlib import suppress
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from ipycheckpoint.cache.cache import Draft
@@ -26,7 +27,7 @@ from ipycheckpoint.record.record import Output, Role
 if TYPE_CHECKING:
     import ast
 
-    from ipycheckpoint.cache.cache import Cache
+    from ipycheckpoint.cache.base import Records
     from ipycheckpoint.digest import Digest
     from ipycheckpoint.engine.call import Terms
     from ipycheckpoint.engine.lookup import Miss
@@ -35,18 +36,20 @@ if TYPE_CHECKING:
     from ipycheckpoint.record.record import Header
 
 _MISSING = object()
+_IN_PLACE = "the cell changes it inside of a function, class or module, and a hit could not repeat that"
 
 
 class CellRun:
     """One native run of a cell: made just before it, finished just after."""
 
-    def __init__(self, cache: Cache, cell: Cell, terms: Terms, miss: Miss) -> None:
+    def __init__(self, cache: Records, cell: Cell, terms: Terms, miss: Miss) -> None:
         self._cache = cache
         self._terms = terms
         self._miss = miss
         self._work = miss.work
         self._cell = cell
-        self._links = links_of(cell.live().items())
+        self._roots = cell.live()
+        self._links = links_of(self._roots.items())
         self._sharing = self._links.sharing()
         inside = [(self._name_of(place), value) for place, value in self._links.objects.items() if callable(value)]
         self._hidden = HiddenState([*inside, *cell.holders()])
@@ -64,7 +67,10 @@ class CellRun:
     def _name_of(self, place: int) -> str:
         """How the user writes the live object with the id `place`."""
         start, *steps = self._links[place]
-        name = self._work.identity.ingredients[start].name if isinstance(start, int) else str(start)
+        if isinstance(start, int):
+            name = self._work.identity.ingredients[start].name
+        else:
+            name = getattr(self._roots[str(start)], "__qualname__", str(start))
         return name + "".join(f".{step[0]}" if isinstance(step, tuple) else f"[{step!r}]" for step in steps)
 
     def _find_doubtful(self) -> set[str]:
@@ -136,8 +142,7 @@ class CellRun:
         after = self._after
         changed_inside = self._hidden.changed()
         if changed_inside is not None:
-            reason = "the cell changes it inside of a function, class or module, and a hit could not repeat that"
-            raise CannotKeep(changed_inside, "hidden state", reason)
+            raise CannotKeep(changed_inside, "hidden state", _IN_PLACE)
         ambient = ambience.changes(self._ambient_before, self._ambient_after)
         values: dict[str, object] = {}
         # These come first, since they settle what can be linked to.
@@ -179,7 +184,7 @@ class CellRun:
                 expires_seconds=self._terms.expires_seconds,
                 tape=tape.to_bytes(),
                 trace={name: told for name, told in trace.items() if told},
-                notes=ambience.notes(ambient, self._work.identity.ingredients, code) + notes(files),
+                notes=ambience.notes(ambient, self._work.identity.ingredients, code) + notes(files) + tape.notes,
             )
         )
 
@@ -192,7 +197,13 @@ class CellRun:
 
     def _changed_outputs(self, values: dict[str, object]) -> list[Output]:
         ingredients = self._work.identity.ingredients
-        changed = [p for p in self._work.changed() if self._cell.keeps(ingredients[p].name)]
+        # Something else that is equal to what was there is a change, too: outputs may be that very thing.
+        moved = self._links.moved(links_of(self._roots.items()))
+        found = {*self._work.changed(), *(position for position in self._work.values if position in moved)}
+        changed = sorted(position for position in found if self._cell.keeps(ingredients[position].name))
+        for position in changed:
+            if isinstance(self._work.values[position], ModuleType):
+                raise CannotKeep(ingredients[position].name, "module", _IN_PLACE)
         values |= states_of(self._links, changed)
         for position in changed:
             self._check_holders(ingredients[position].name, self._work.values[position])

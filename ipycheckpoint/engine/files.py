@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import mmap
 import os
 import stat
 import time
@@ -11,6 +12,7 @@ from typing import NamedTuple
 from blake3 import blake3
 
 from ipycheckpoint.digest import Digest, digest
+from ipycheckpoint.progress import SLICE_NBYTES, advance
 
 _Stamp = tuple[int, int, int, int]
 _seen: dict[str, tuple[_Stamp, Digest]] = {}
@@ -66,12 +68,28 @@ def content(path: str, status: Status) -> Digest:
     known = _seen.get(path)
     if known is not None and known[0] == stamp:
         return known[1]
-    found = Digest(blake3(max_threads=blake3.AUTO).update_mmap(path).hexdigest())
+    found = _digest(path, status.nbytes)
     if status.is_settled:
         if len(_seen) >= _MOST_SEEN:
             _seen.clear()
         _seen[path] = (stamp, found)
     return found
+
+
+def _digest(path: str, nbytes: int) -> Digest:
+    hasher = blake3(max_threads=blake3.AUTO)
+    if nbytes <= SLICE_NBYTES:
+        return Digest(hasher.update_mmap(path).hexdigest())
+    with (
+        open(path, "rb", buffering=0) as file,  # noqa: PTH123 - as everywhere here, of a str
+        mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped,
+        memoryview(mapped) as view,
+    ):
+        for start in range(0, view.nbytes, SLICE_NBYTES):
+            with view[start : start + SLICE_NBYTES] as piece:
+                hasher.update(piece)
+                advance(piece.nbytes)
+    return Digest(hasher.hexdigest())
 
 
 def beginning(path: str, nbytes: int) -> Digest:

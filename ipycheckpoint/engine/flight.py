@@ -6,11 +6,17 @@ ends; it isn't inherited by a fork, so a worker that outlives its killed parent 
 file systems; and there is nothing to clean up, since a byte can be locked without being there: the file stays empty.
 POSIX drops all of a process's locks on a file when any descriptor of that file is closed, so each process opens it
 once and keeps it open.
+
+Who waits says on whom after half a second, on stderr. Nobody waits for ever: after `wait_seconds`, and at once where
+the file system has no locks that can be relied upon, the work is done here, too, and the later of two records takes the
+place of the earlier.
 """
 
 from __future__ import annotations
 
 import os
+import platform
+import sys
 import threading
 import time
 from contextlib import asynccontextmanager, contextmanager, suppress
@@ -20,17 +26,20 @@ from weakref import WeakValueDictionary
 
 from ipycheckpoint.digest import digest_bytes
 from ipycheckpoint.store.folder import make_folder
-
-try:
-    import fcntl
-except ImportError:  # Windows: threads and tasks exclude each other there, processes don't
-    fcntl = None  # type: ignore[assignment]  # what is missing is None
+from ipycheckpoint.store.system import NO_LINK, REAL
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Mapping
     from pathlib import Path
 
     from ipycheckpoint.identity.identity import Key
+    from ipycheckpoint.store.system import System
+
+WAIT_SECONDS = 24 * 3600.0
+"""For how long one waits for another, unless told otherwise; then the work is done twice."""
+
+_SILENT_SECONDS = 0.5  # what takes less needs no word
+_MOST_DOUBTS = 20  # so often a lock was refused that nobody has: then the file system can't be relied upon
 
 _SHORTEST_PAUSE, _LONGEST_PAUSE = 0.001, 0.05  # seconds
 _PAUSE_RATIO = 0.05  # of the time waited so far: that much of it may be a needless wait
@@ -39,22 +48,30 @@ _PAUSE_RATIO = 0.05  # of the time waited so far: that much of it may be a needl
 class Flights:
     """Who is running what, in all processes that share `directory`; without one, in all threads of this `Flights`.
 
-    Nobody waits for longer than `wait_seconds`, if it is given.
+    Nobody waits for longer than `wait_seconds`. `say` is told in words who is waited for, and that it was too long.
     """
 
-    def __init__(self, directory: Path | None, *, wait_seconds: float | None = None) -> None:
-        self._field = _Field(None) if directory is None else _field(directory)
-        self._wait_seconds = wait_seconds
+    def __init__(
+        self,
+        directory: Path | None,
+        *,
+        wait_seconds: float = WAIT_SECONDS,
+        say: Callable[[str], None] | None = None,
+        system: System = REAL,
+    ) -> None:
+        self._field = _Field(None, system) if directory is None else _field(directory, system)
+        self.wait_seconds = wait_seconds
+        self._say = say or _say
 
     @contextmanager
-    def alone(self, key: Key, *, on_wait: Callable[[float], None] | None = None) -> Iterator[bool]:
-        """Wait until nobody else runs `key`, and hold it.
+    def alone(self, key: Key, *, label: str = "", on_wait: Callable[[float], None] | None = None) -> Iterator[bool]:
+        """Wait until nobody else runs `key`, which the user knows as `label`, and hold it.
 
         Gives False when that can't be had or known: after `wait_seconds`, where the file system has no locks, or where
         waiting would never end. Who waited, whatever was given, looks again for a result before running.
         Who holds `key` already gets it at once. `on_wait` is called with the seconds waited so far, again and again.
         """
-        approach = _Approach(self._field, key, self._wait_seconds, on_wait, blocking=True)
+        approach = self._approach(key, label, on_wait, blocking=True)
         try:
             while seconds := approach.step():
                 approach.pause(seconds)
@@ -63,17 +80,31 @@ class Flights:
             approach.release()
 
     @asynccontextmanager
-    async def alone_async(self, key: Key, *, on_wait: Callable[[float], None] | None = None) -> AsyncIterator[bool]:
+    async def alone_async(
+        self, key: Key, *, label: str = "", on_wait: Callable[[float], None] | None = None
+    ) -> AsyncIterator[bool]:
         """As `alone`, for tasks: other tasks run while this one waits."""
         import asyncio  # loaded long ago by whoever runs this
 
-        approach = _Approach(self._field, key, self._wait_seconds, on_wait, blocking=False)
+        approach = self._approach(key, label, on_wait, blocking=False)
         try:
             while seconds := approach.step():  # noqa: ASYNC110 - another process can't set an Event
                 await asyncio.sleep(seconds)
             yield approach.alone
         finally:
             approach.release()
+
+    def _approach(self, key: Key, label: str, on_wait: Callable[[float], None] | None, *, blocking: bool) -> _Approach:
+        def say(words: str) -> None:
+            self._say(f"{label}: {words}" if label else words)
+
+        return _Approach(self._field, key, self.wait_seconds, say, on_wait, blocking=blocking)
+
+
+def _say(words: str) -> None:
+    # Where stderr is closed, or gone, the work is what counts.
+    with suppress(OSError, ValueError, AttributeError):
+        sys.stderr.write(f"{words}\n")
 
 
 class _Claim:
@@ -97,13 +128,17 @@ class _Approach:
         self,
         field: _Field,
         key: Key,
-        wait_seconds: float | None,
+        wait_seconds: float,
+        say: Callable[[str], None],
         on_wait: Callable[[float], None] | None,
         *,
         blocking: bool,
     ) -> None:
         self.alone = False
-        self._field, self._key, self._wait_seconds, self._on_wait = field, key, wait_seconds, on_wait
+        self._field, self._key, self._wait_seconds = field, key, wait_seconds
+        self._say, self._on_wait = say, on_wait
+        self._has_said = False
+        self._doubts = 0
         self._blocking = blocking
         self._name = (id(field), key)
         self._began = time.monotonic()
@@ -122,7 +157,7 @@ class _Approach:
             try:
                 self.alone = self._field.lock(self._key)
             except OSError:
-                self._hold(self._claim)  # there are no locks: threads and tasks wait for us all the same
+                self._hold_without_lock()
                 return 0.0
             if self.alone:
                 self._hold(self._claim)
@@ -130,11 +165,31 @@ class _Approach:
         elif self._blocking and self._other is not None and self._other.thread == threading.get_ident():
             return 0.0  # a task of this very thread, which can't go on while we wait
         waited = time.monotonic() - self._began
-        if self._wait_seconds is not None and waited >= self._wait_seconds:
+        if waited >= self._wait_seconds:
+            if self._has_said:
+                self._say(f"waited {waited:.0f} s, which is long enough: it is computed here, too")
+            return 0.0
+        if waited >= _SILENT_SECONDS and not self._is_credible():
+            self._hold_without_lock()
             return 0.0
         if self._on_wait is not None:
             self._on_wait(waited)
         return min(max(waited * _PAUSE_RATIO, _SHORTEST_PAUSE), _LONGEST_PAUSE)
+
+    def _is_credible(self) -> bool:
+        """Whether somebody really holds what we wait for; says who, the first time."""
+        if self._claim is None:
+            who: str | None = "another thread or task of this process"
+        else:
+            try:
+                who = self._field.holder(self._key)
+            except OSError:
+                who = "another process"
+        self._doubts = self._doubts + 1 if who is None else 0
+        if who is not None and not self._has_said:
+            self._has_said = True
+            self._say(f"{who} computes it just now; waiting for the result")
+        return self._doubts < _MOST_DOUBTS
 
     def pause(self, seconds: float) -> None:
         """Wait, which a signal interrupts; shorter, if another thread is done."""
@@ -149,6 +204,11 @@ class _Approach:
             self._field.release(self._key, self._claim)
             _held.set({name: claim for name, claim in _held.get({}).items() if claim is not self._claim})
 
+    def _hold_without_lock(self) -> None:
+        """There are no locks to rely upon: threads and tasks wait for us all the same."""
+        if self._claim is not None:
+            self._hold(self._claim)
+
     def _hold(self, claim: _Claim) -> None:
         _held.set({**_held.get({}), self._name: claim})
 
@@ -156,8 +216,8 @@ class _Approach:
 class _Field:
     """The claims of this process, and the file of locks that it shares with others."""
 
-    def __init__(self, directory: Path | None) -> None:
-        self._directory = directory
+    def __init__(self, directory: Path | None, system: System) -> None:
+        self._directory, self._system = directory, system
         self._claims: dict[Key, _Claim] = {}
         self._mutex = threading.Lock()
         self._descriptor: int | None = None
@@ -173,15 +233,22 @@ class _Field:
 
     def lock(self, key: Key) -> bool:
         """Lock `key` for this process; False while another has it. OSError where there are no locks."""
-        if self._directory is None or fcntl is None:
+        if self._directory is None:
             return True
         with self._mutex:
             descriptor = self._open(self._directory)
-        try:
-            fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, _offset(key))
-        except (BlockingIOError, PermissionError):  # POSIX allows both
-            return False
-        return True
+        return self._system.lock(descriptor, _offset(key))
+
+    def holder(self, key: Key) -> str | None:
+        """Who has locked `key`, in words; None when it is nobody."""
+        pid = None if self._descriptor is None else self._system.holder(self._descriptor, _offset(key))
+        if pid == 0:
+            return None
+        if pid is None or pid < 0:
+            return "another process"
+        return (
+            f"process {pid} on {platform.node() or 'this machine'}" if _runs_here(pid) else f"process {pid} elsewhere"
+        )
 
     def release(self, key: Key, claim: _Claim) -> None:
         """Give up `claim`, and the lock with it."""
@@ -190,7 +257,7 @@ class _Field:
                 return  # it was our parent's, before a fork
             if self._descriptor is not None:
                 with suppress(OSError):
-                    fcntl.lockf(self._descriptor, fcntl.LOCK_UN, 1, _offset(key))
+                    self._system.unlock(self._descriptor, _offset(key))
             del self._claims[key]
         claim.over.set()
 
@@ -208,13 +275,23 @@ class _Field:
             # The folder was deleted under us: others will meet at a new file.
             os.close(self._descriptor)
             self._descriptor = None
-        make_folder(directory)
-        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        make_folder(directory, self._system)
+        self._descriptor = self._system.open(str(path), os.O_RDWR | os.O_CREAT | NO_LINK, 0o600)
         return self._descriptor
 
     def __del__(self) -> None:
         if self._descriptor is not None:
             os.close(self._descriptor)
+
+
+def _runs_here(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except PermissionError:
+        return True
+    except OSError:
+        return False
+    return True
 
 
 def _offset(key: Key) -> int:
@@ -225,9 +302,11 @@ _fields: WeakValueDictionary[str, _Field] = WeakValueDictionary()
 _fields_mutex = threading.Lock()
 
 
-def _field(directory: Path) -> _Field:
+def _field(directory: Path, system: System) -> _Field:
+    if system is not REAL:
+        return _Field(directory, system)
     with _fields_mutex:
-        return _fields.setdefault(os.path.realpath(directory), _Field(directory))
+        return _fields.setdefault(os.path.realpath(directory), _Field(directory, system))
 
 
 def _after_fork_in_child() -> None:

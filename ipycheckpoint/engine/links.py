@@ -10,8 +10,9 @@ from __future__ import annotations
 import json
 import sys
 from collections import deque
-from functools import partial
-from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType, NoneType, SimpleNamespace
+from contextlib import suppress
+from functools import _lru_cache_wrapper, partial
+from types import BuiltinFunctionType, CellType, FunctionType, MethodType, ModuleType, NoneType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from ipycheckpoint.digest import Digest, digest
@@ -57,6 +58,11 @@ class Links(dict[int, Path]):
     def below(self, start: Step) -> list[tuple[Path, object]]:
         """The objects whose paths begin with `start`, itself first, and their paths."""
         return [(path, self.objects[place]) for place, path in self.items() if path[0] == start]
+
+    def moved(self, now: Links) -> set[Step]:
+        """Where paths start that lead to other objects `now`, be they equal or not."""
+        paths = set(self.items()) ^ set(now.items())
+        return {path[0] for _, path in paths}
 
     def sharing(self) -> Digest | None:
         """What the live objects have in common: parts that are one object, and arrays that overlap; None if nothing.
@@ -109,6 +115,11 @@ def links_of(roots: Iterable[tuple[int | str, object]]) -> Links:
             # Nobody can tell two equal tuples apart, but it counts how often one leads to the same list.
             if links.add(item, (*path, step)) or isinstance(item, tuple):
                 pending.append(((*path, step), item))
+        attributes = getattr(value, "__dict__", None) if _shows_attributes(value) else None
+        if attributes is not None:
+            # Code may hold on to it by `vars`. What is in it has been seen as attributes.
+            links.setdefault(id(attributes), (*path, ("__dict__",)))
+            links.objects[id(attributes)] = attributes
     return links
 
 
@@ -147,16 +158,28 @@ def _items(value: Any, most: int = _MOST_ITEMS) -> Iterator[tuple[Step, object]]
     elif isinstance(value, FunctionType):
         yield from ((("__defaults__", index), item) for index, item in enumerate(value.__defaults__ or ()))
         yield from ((("__kwdefaults__", name), item) for name, item in (value.__kwdefaults__ or {}).items())
+        yield from ((("__closure__", index), cell) for index, cell in enumerate(value.__closure__ or ()))
         yield from (((name,), item) for name, item in vars(value).items())
+    elif isinstance(value, CellType):
+        with suppress(ValueError):  # its variable isn't bound yet
+            yield ("cell_contents",), value.cell_contents
+    elif isinstance(value, _lru_cache_wrapper):
+        yield ("__wrapped__",), value.__wrapped__
     elif is_users_class(value):
         yield from (((name,), item) for name, item in sorted(vars(value).items()) if _is_users_attribute(name))
         yield from ((("__bases__", position), base) for position, base in enumerate(value.__bases__))
-    if isinstance(value, SimpleNamespace) or is_users_class(type(value)):
+    elif isinstance(value, BaseException):
+        yield from ((("args", position), item) for position, item in enumerate(value.args))
+    if _shows_attributes(value):
         yield ("__class__",), type(value)
         attributes = dict(getattr(value, "__dict__", ()))
         attributes |= {slot: getattr(value, slot) for slot in slots_of(type(value)) if hasattr(value, slot)}
         # In whatever order they were set, which nobody sees.
         yield from (((name,), attributes[name]) for name in sorted(attributes, key=str))
+
+
+def _shows_attributes(value: object) -> bool:
+    return isinstance(value, SimpleNamespace) or is_users_class(type(value))
 
 
 def _is_array_of_objects(value: Any) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
 from ipycheckpoint.cache.cache import Found, Spoiled
@@ -14,7 +15,7 @@ from ipycheckpoint.record.failure import LoadFailure
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from ipycheckpoint.cache.cache import Cache
+    from ipycheckpoint.cache.base import Records
     from ipycheckpoint.identity.work import Work
     from ipycheckpoint.record.record import Header
 
@@ -49,7 +50,7 @@ class Miss:
 
 
 def look_up(
-    cache: Cache,
+    cache: Records,
     work: Work,
     mode: Mode,
     warn: Callable[[str], None],
@@ -60,6 +61,7 @@ def look_up(
 ) -> Hit | Miss:
     """Find what is kept for `work` and load it. Touches neither the namespace nor the record.
 
+    A load that fails is noted beside the record, but in mode ``read``, which writes nothing.
     `watch`, whether the files that the run touched must still be as it saw and left them.
     """
     began = time.perf_counter()
@@ -80,13 +82,15 @@ def look_up(
         return Miss(contradicted, work.described())
     loaded = cache.load(found, resolve=resolve, namespace=namespace)
     if isinstance(loaded, LoadFailure):
-        warn(f"{label} runs again: {loaded}")
+        if mode != "read":
+            cache.fail(found.header.key, loaded)
+        warn(f"{label} runs again: {loaded.summary}")
         reason = f"its record of {clock(found.header.created)} could not be loaded: {loaded.exception}"
         return Miss(Explanation("miss", label, reason), work.described())
     return Hit(found, loaded, explain_hit(label, found.header), time.perf_counter() - began)
 
 
-def explain(cache: Cache, work: Work, *, watch: bool = True) -> Explanation:
+def explain(cache: Records, work: Work, *, watch: bool = True) -> Explanation:
     """Why `work` would be a hit or a miss now. Loads nothing, writes nothing; `watch` is as for `look_up`."""
     found = cache.find(work.identity.key)
     problem = _problem(found)
@@ -101,11 +105,18 @@ def explain(cache: Cache, work: Work, *, watch: bool = True) -> Explanation:
 
 def explain_hit(label: str, header: Header) -> Explanation:
     """The explanation of a hit."""
-    reason = f"nothing that it depends on has changed since {clock(header.created)}"
-    return Explanation("hit", label, reason, against=header.created)
+    return _explanation_of_hit(label, header.created)
 
 
-def explain_miss(cache: Cache, work: Work) -> Explanation:
+@lru_cache(maxsize=1000)
+def _explanation_of_hit(label: str, created: float) -> Explanation:
+    if not created:  # a result that another process handed to a cache of the user's
+        return Explanation("hit", label, "there is a result under its ContextId")
+    reason = f"nothing that it depends on has changed since {clock(created)}"
+    return Explanation("hit", label, reason, against=created)
+
+
+def explain_miss(cache: Records, work: Work) -> Explanation:
     """Compare `work` with the nearest earlier record of its label."""
     label = work.identity.label
     nearest = cache.nearest(work.identity)
@@ -119,7 +130,7 @@ def explain_miss(cache: Cache, work: Work) -> Explanation:
     return Explanation("miss", label, reason, changes, nearest.created)
 
 
-def _contradicted(cache: Cache, label: str, header: Header) -> Explanation | None:
+def _contradicted(cache: Records, label: str, header: Header) -> Explanation | None:
     """Why a record is no hit, though it has the Key: what it saw or left in files is not so any more."""
     changes = contradictions(header.trace, cache.directory)
     if not changes:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import glob
-import importlib.metadata
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -51,6 +50,8 @@ def pinned(packages: Iterable[str]) -> list[Ingredient]:
     """An Ingredient for the installed version of each package; UsageError for one that isn't installed."""
     found = []
     for name in packages:
+        import importlib.metadata  # it takes as long as the rest of a first hit, and few pin anything
+
         try:
             version = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:

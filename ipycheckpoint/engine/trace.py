@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 import time
 from dataclasses import dataclass
 from itertools import islice
@@ -19,6 +20,7 @@ from ipycheckpoint.engine.files import Status, beginning, content, digest_of_nam
 from ipycheckpoint.engine.mentions import files_at, mentioned
 from ipycheckpoint.errors import CheckpointError
 from ipycheckpoint.identity.explain import Change
+from ipycheckpoint.identity.ownership import is_users_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -73,6 +75,7 @@ class Watch:
         self._things: tuple[object, ...] = ()
         self._cwd = ""
         self._began = 0
+        self._modules: frozenset[str] = frozenset()
         self._mentioned: dict[str, Status | None] = {}
         self._files: dict[str, _File] = {}
         self._listings: dict[str, _Listing] = {}
@@ -87,11 +90,18 @@ class Watch:
             self._mentioned = {path: Status.of(path) for path in self._mentioned_now()}
         except Exception as problem:  # noqa: BLE001 - attributes of the user's objects raise what they like
             self.fail(problem)
+        self._modules = frozenset(sys.modules)
         audit.start(self)
 
     def stop(self) -> None:
         """The run has ended, in whatever way."""
         audit.stop(self)
+        # What the code names was imported when it was identified, and counts there. This is what a script, a text or a
+        # name made at run time brought.
+        for name in sys.modules.keys() - self._modules:
+            file = getattr(sys.modules[name], "__file__", None)
+            if isinstance(file, str) and is_users_file(file):
+                self.read(file)
 
     def read(self, path: str) -> None:
         """See `audit.Watcher`."""

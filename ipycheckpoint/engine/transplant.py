@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import sys
 from collections import deque
-from types import FunctionType
+from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import TYPE_CHECKING, Any
+
+from ipycheckpoint.record.sharing import is_atom
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+_HEAP_TYPE = 1 << 9  # Py_TPFLAGS_HEAPTYPE: made by a class statement
 
 
 def transplant(live: Any, state: Any) -> bool:
@@ -18,6 +22,8 @@ def transplant(live: Any, state: Any) -> bool:
     >>> transplant(names, ["a", "b"]), same
     (True, ['a', 'b'])
     """
+    if _is_already(live, state):
+        return True
     if not can_transplant(live, state):
         return False
     if isinstance(live, list | bytearray):
@@ -29,7 +35,14 @@ def transplant(live: Any, state: Any) -> bool:
         live.clear()
         live.extend(state)
     elif _is_array(live):
+        if live.shape != state.shape:
+            _reshape(live, state.shape)
         live[...] = state
+        return True
+    elif isinstance(live, BaseException):
+        live.args = state.args
+        vars(live).clear()
+        vars(live).update(vars(state))
         return True
     elif _is_generator(live):
         live.bit_generator.state = state.bit_generator.state
@@ -38,6 +51,29 @@ def transplant(live: Any, state: Any) -> bool:
         live.data = state.data
         return True
     return _transplant_attributes(live, state)
+
+
+def _reshape(array: Any, shape: tuple[int, ...]) -> None:
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # it is the user who has done it, and we repeat it
+        array.shape = shape
+
+
+def _is_already(live: Any, state: Any) -> bool:
+    """Whether `live` has changed only by what changed inside, so that nothing is to be done to itself."""
+    if type(live) is not type(state):
+        return False
+    if isinstance(live, MethodType | BuiltinFunctionType):
+        return live.__self__ is state.__self__ and live == state
+    if type(live) is tuple:
+        return len(live) == len(state) and all(map(_is_as_good_as, live, state))
+    return False
+
+
+def _is_as_good_as(one: object, other: object) -> bool:
+    return _is_already(one, other) if type(one) is tuple else one is other or (is_atom(one) and one == other)
 
 
 def can_transplant(live: Any, state: Any) -> bool:
@@ -53,7 +89,8 @@ def can_transplant(live: Any, state: Any) -> bool:
     if _is_generator(live):
         return type(live.bit_generator) is type(state.bit_generator)
     if _is_array(live):
-        return bool(live.shape == state.shape and live.dtype == state.dtype)
+        is_as_large = live.shape == state.shape or (live.size == state.size and live.flags.c_contiguous)
+        return bool(is_as_large and live.dtype == state.dtype)
     return True
 
 
@@ -63,15 +100,23 @@ def transplantable(value: object) -> bool:
     >>> transplantable([1]), transplantable((1,))
     (True, False)
     """
-    if isinstance(value, type | FunctionType):
+    if isinstance(value, type | FunctionType | ModuleType):
         return False
     if isinstance(value, list | bytearray | dict | set | deque):
         return True
     if _is_array(value):
         return bool(getattr(value, "flags").writeable)  # noqa: B009 - known to be an array, not to mypy
+    if isinstance(value, BaseException):
+        return _is_its_arguments(type(value))
     if hasattr(type(value), "__setstate__") and not _is_generator(value):
         return _has_all_in_its_state(value)
     return hasattr(value, "__dict__") or any(slots_of(type(value))) or _is_generator(value)
+
+
+def _is_its_arguments(cls: type[BaseException]) -> bool:
+    # Others, such as OSError, hold more than that, and their constructors alone can set it.
+    built_in = next(base for base in cls.__mro__ if not base.__flags__ & _HEAP_TYPE)
+    return built_in.__basicsize__ == BaseException.__basicsize__
 
 
 def _has_all_in_its_state(value: Any) -> bool:

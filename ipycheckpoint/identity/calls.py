@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ipycheckpoint.digest import digest
 from ipycheckpoint.identity import code
 from ipycheckpoint.identity.closure import Named, Reached, by_name, is_users_function, references, unwrap
+from ipycheckpoint.identity.sighting import Sighting
 from ipycheckpoint.identity.work import Collector
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from types import CodeType
 
     from ipycheckpoint.identity.identity import Ingredient
+    from ipycheckpoint.identity.recognition import Recognizer
     from ipycheckpoint.identity.work import Fingerprints, Work
 
 
@@ -64,7 +66,7 @@ def bind(call: Call) -> list[tuple[str, object]]:
     """
     if not isinstance(call.function, FunctionType):
         return _bind_foreign(call)
-    bound = _bind(call.function, call.args, call.kwargs)
+    bound = bind_function(call.function, call.args, call.kwargs)
     if bound is None:
         inspect.signature(call.function, follow_wrapped=False).bind(*call.args, **call.kwargs)
         raise TypeError(f"{call.function.__qualname__}() can't be called with these arguments")
@@ -94,8 +96,10 @@ class _Parameters(NamedTuple):
         return cls(positional, named, rest, keyword_only, more)
 
 
-def _bind(function: FunctionType, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> list[tuple[str, object]] | None:
-    """As `bind`; None where the arguments don't fit. A fraction of the time of `inspect.Signature.bind`."""
+def bind_function(
+    function: FunctionType, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> list[tuple[str, object]] | None:
+    """As `bind`, for a plain function; None where the arguments don't fit. Quicker than `inspect.Signature.bind`."""
     parameters = _Parameters.of(function.__code__)
     positional = parameters.positional
     given = dict(zip(positional, args, strict=False))
@@ -142,18 +146,24 @@ def identify_call(
     ignore: Iterable[str] = (),
     fingerprints: Fingerprints | None = None,
     extra: Iterable[Ingredient] = (),
+    recognizer: Recognizer | None = None,
 ) -> Work:
     """The Work of `call`. Raises TypeError as the call itself would, and Unidentifiable with the path.
 
     `ignore` names arguments and globals that don't count; `fingerprints` gives, by the name of an argument or by
-    type, a function whose result stands for the value; `extra` are tags, files and packages.
+    type, a function whose result stands for the value; `extra` are tags, files and packages. The `recognizer` learns
+    to tell such calls of this very function in short, where that can be.
     """
     function = call.function
-    collector = Collector(ignore=ignore, fingerprints=fingerprints)
+    sighting = None if recognizer is None or fingerprints else Sighting()
+    collector = Collector(ignore=ignore, fingerprints=fingerprints, sighting=sighting)
     bound = bind(call)
     if is_users_function(function):
         form = code.of_function(function)
-        collector.add_code(label, form.digest, form.source, references(function, form), function=function)
+        reached = references(function, form, sighting)
+        collector.add_code(label, form.digest, form.source, reached, function=function)
+        if recognizer is not None and sighting is not None:
+            recognizer.learn(function, sighting if collector.settle() else None, collector.work("call", label).identity)
     else:
         # Not the user's: its name is all that can be said of its code (pin its package to have its version count).
         collector.add_code(label, digest("foreign"), None, [_foreign(function)])

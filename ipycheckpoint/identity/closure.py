@@ -22,6 +22,7 @@ from ipycheckpoint.identity.ownership import is_shells_own, is_users, is_users_f
 from ipycheckpoint.identity.registry import shapes_of
 from ipycheckpoint.identity.scopes import READS_FRAMES, READS_GLOBALS, READS_NAMES
 from ipycheckpoint.identity.shapes import Shape
+from ipycheckpoint.identity.sighting import Attributes, Variable
 
 if TYPE_CHECKING:
     import functools
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     from ipycheckpoint.identity.code import Reference
     from ipycheckpoint.identity.scopes import Use
+    from ipycheckpoint.identity.sighting import Holder, Sighting
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,19 +92,26 @@ def is_users_class(value: object) -> TypeGuard[type]:
     return isinstance(value, type) and is_users(value.__module__)
 
 
-def references(function: FunctionType, form: code.CodeForm | None = None) -> Iterator[Reached]:
-    """What the code of `function` reaches now, in order of appearance."""
+def references(
+    function: FunctionType, form: code.CodeForm | None = None, sighting: Sighting | None = None
+) -> Iterator[Reached]:
+    """What the code of `function` reaches now, in order of appearance; the `sighting` is told where it was found."""
     form = form or code.of_function(function)
     namespace = function.__globals__
     cells = dict(zip(function.__code__.co_freevars, function.__closure__ or (), strict=True))
     for reference in form.references:
         cell = cells.get(reference.name) if reference.free else None
         if cell is not None:
-            yield from resolve(reference, _contents(reference.name, cell), id(cell))
+            found = _contents(reference.name, cell)
+            yield from resolve(reference, found, id(cell), sighting, Variable(cell))
         else:
-            yield from resolve(reference, namespace, id(namespace))
+            yield from resolve(reference, namespace, id(namespace), sighting)
     for reference in form.modules:
         yield from imported(reference, namespace)
+    if sighting is not None:
+        sighting.function(function)
+        if form.modules or _reaches_anything(form):
+            sighting.doubt()
     if _reaches_anything(form):
         yield from _everything(namespace)
 
@@ -132,13 +141,21 @@ def _contents(name: str, cell: Any) -> Mapping[str, object]:
         return {name: UNBOUND}
 
 
-def resolve(reference: Reference, namespace: Mapping[str, object], place: int) -> Iterator[Reached]:
+def resolve(
+    reference: Reference,
+    namespace: Mapping[str, object],
+    place: int,
+    sighting: Sighting | None = None,
+    holder: Holder | None = None,
+) -> Iterator[Reached]:
     """Find what `reference` means in `namespace`: attributes are followed through modules only.
 
     An attribute of a function is one thing more that is reached, since code may count calls or keep state there; all
-    are, where the code does anything with the function but call it.
+    are, where the code does anything with the function but call it. The `sighting` is told where everything was found;
+    `holder`, where given, is what `namespace` is a picture of.
     """
-    path = reference.name
+    path = key = reference.name
+    holder = namespace if holder is None else holder
     attributes = list(reference.attributes)
     if path in namespace:
         value = namespace[path]
@@ -147,19 +164,59 @@ def resolve(reference: Reference, namespace: Mapping[str, object], place: int) -
     else:
         value = UNBOUND
     while attributes and isinstance(value, ModuleType):
+        if sighting is not None:
+            sighting.same(holder, key)
+            _see_attributes(sighting, value, attributes)
         if not is_users(value.__name__):
             value = _patched(value, attributes) or Named(".".join((value.__name__, *attributes)))
             break
-        path = f"{path}.{attributes[0]}"
-        value = getattr(value, attributes.pop(0), UNBOUND)
+        holder, key = vars(value), attributes.pop(0)
+        path = f"{path}.{key}"
+        value = getattr(value, key, UNBOUND)
     behind = unwrap(value)
-    yield Reached(path, by_name(behind), (place, path), "passed" if attributes else reference.use)
+    reached = Reached(path, by_name(behind), (place, path), "passed" if attributes else reference.use)
+    yield reached
+    if sighting is not None:
+        _see(sighting, holder, key, value, reached)
     if behind is not value:
         yield from _depends(value, path, place)
     if isinstance(behind, FunctionType):
+        if sighting is not None and (attributes or reference.use == "passed"):
+            sighting.bare(behind if value is behind else None)
         for name in attributes[:1] or (_own_attributes(behind) if reference.use == "passed" else []):
             if name in vars(value):
                 yield Reached(f"{path}.{name}", by_name(unwrap(vars(value)[name])), (place, f"{path}.{name}"))
+
+
+def _see(sighting: Sighting, holder: Holder, key: str, value: Any, reached: Reached) -> None:
+    """Tell `sighting` of what was reached: known by name, code of the user's, or data."""
+    behind = reached.value
+    if isinstance(behind, Named):
+        sighting.same(holder, key)
+    elif is_users_function(behind) or is_users_class(behind):
+        sighting.same(holder, key)
+        if behind is not value:
+            # One of our own decorators: it may be given another function, and what it watches isn't seen from here.
+            sighting.same(Attributes(value), "__wrapped__")
+            if value.__wrapped__ is not behind or value.depends():
+                sighting.doubt()
+    else:
+        sighting.data(holder, key, reached.path, reached.place)
+
+
+def _see_attributes(sighting: Sighting, module: ModuleType, attributes: list[str]) -> None:
+    """Tell `sighting` of the attributes that lead on from a module."""
+    if is_users(module.__name__):
+        if attributes[0] not in vars(module):
+            sighting.doubt()  # the module may make it when it is asked
+        return
+    found: object = module
+    for attribute in attributes:
+        if not isinstance(found, ModuleType):
+            break
+        # The user may have put something of his own there.
+        sighting.same(vars(found), attribute)
+        found = vars(found).get(attribute)
 
 
 def _own_attributes(function: FunctionType) -> list[str]:
@@ -317,8 +374,12 @@ def _function(function: FunctionType) -> Shape:
             wiring.value(len(parts))
             parts.append(reached.value)
             paths.append(reached.path)
-    # As a value it may be called in any way, and asked for its name.
+    # As a value it may be called in any way, and asked for its name and its attributes.
     wiring.seen(function, "passed")
+    for name, value in _attributes(function):
+        wiring.fields.append(b"attribute:" + name.encode())
+        parts.append(by_name(unwrap(value)))
+        paths.append(name)
     return Shape("function", (bytes.fromhex(form.digest), *wiring.fields), parts, _labelled(paths))
 
 
@@ -361,14 +422,27 @@ def _partialmethod(partial: functools.partialmethod[Any]) -> Shape:
 @shapes_of("functools._lru_cache_wrapper")
 def _lru_cache(wrapper: Any) -> Shape:
     # What is cached in there follows from the function, and counts for nothing.
-    return Shape("lru_cache", (), [unwrap(wrapper.__wrapped__)], lambda _: ".__wrapped__")
+    attributes = _attributes(wrapper)
+    names = ["__wrapped__", *(name for name, _ in attributes)]
+    parts = [unwrap(wrapper.__wrapped__), *(by_name(unwrap(value)) for _, value in attributes)]
+    return Shape("lru_cache", tuple(name.encode() for name in names[1:]), parts, lambda index: f".{names[index]}")
+
+
+def _attributes(function: object) -> list[tuple[str, object]]:
+    """What the user has set on a function, by name; not what `functools.wraps` has copied."""
+    return [(name, vars(function)[name]) for name in sorted(vars(function)) if not is_special(name)]
+
+
+def is_special(name: str) -> bool:
+    """Whether Python itself gives `name` a meaning."""
+    return name.startswith("__") and name.endswith("__")
 
 
 @shapes_of("builtins.module")
 def _module(module: ModuleType) -> Shape:
     if not is_users(module.__name__):
         return Shape("module", (module.__name__.encode(),))
-    names = sorted(name for name in vars(module) if not (name.startswith("__") and name.endswith("__")))
+    names = sorted(name for name in vars(module) if not is_special(name))
     parts = [by_name(unwrap(vars(module)[name])) for name in names]
     return Shape("local module", tuple(n.encode() for n in names), parts, lambda index: f".{names[index]}")
 

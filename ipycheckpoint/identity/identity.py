@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, NewType
 from ipycheckpoint.digest import Digest, Hasher
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 Key = NewType("Key", str)
 """The Digest of an Identity: 64 hexadecimal characters."""
@@ -17,7 +17,19 @@ Key = NewType("Key", str)
 Kind = Literal["cell", "call", "savepoint"]
 
 IngredientKind = Literal[
-    "code", "function", "class", "module", "global", "argument", "input", "tag", "file", "package", "ambient"
+    "code",
+    "function",
+    "class",
+    "module",
+    "global",
+    "argument",
+    "input",
+    "tag",
+    "file",
+    "package",
+    "ambient",
+    "savepoint",
+    "context",
 ]
 
 SCHEME = "1"
@@ -60,7 +72,12 @@ class Identity:
     @cached_property
     def key(self) -> Key:
         """The Digest of the Ingredients in order."""
-        hasher = Hasher("identity").field(SCHEME.encode()).field(self.kind.encode())
-        for ingredient in self.ingredients:
-            hasher.field(ingredient.kind.encode()).field(bytes.fromhex(ingredient.digest))
-        return Key(hasher.hexdigest())
+        return Key(hasher_of(self.kind, self.ingredients).hexdigest())
+
+
+def hasher_of(kind: Kind, ingredients: Iterable[Ingredient]) -> Hasher:
+    """What makes the Key of these Ingredients, and of any that are fed to it after them."""
+    hasher = Hasher("identity").field(SCHEME.encode()).field(kind.encode())
+    for ingredient in ingredients:
+        hasher.field(ingredient.kind.encode()).field(bytes.fromhex(ingredient.digest))
+    return hasher

@@ -45,6 +45,7 @@ class _Candidate(NamedTuple):
 
 class _File(NamedTuple):
     lines: list[str]
+    tree: ast.Module
     scopes: Scopes
     candidates: Mapping[str, list[_Candidate]]
     """Compiled functions by qualified name."""
@@ -84,7 +85,10 @@ def _search(code: CodeType, text: str) -> Located | None:
     file = _read(code.co_filename, text, code.co_flags & _FUTURES)
     if file is None:
         return None
-    matching = [c for c in file.candidates.get(code.co_qualname, ()) if same_code(c.code, code)]
+    matching = _matching(code, file.candidates)
+    if not matching:
+        # A shell compiles a cell statement by statement, and what is imported by another one makes other code.
+        matching = _matching(code, _apart(code.co_filename, text, code.co_flags & _FUTURES))
     if not matching:
         return None
     columns = list(code.co_positions())
@@ -97,6 +101,10 @@ def _search(code: CodeType, text: str) -> Located | None:
     return Located(node, file.scopes, text_of(node, file.lines))
 
 
+def _matching(code: CodeType, candidates: Mapping[str, list[_Candidate]]) -> list[_Candidate]:
+    return [candidate for candidate in candidates.get(code.co_qualname, ()) if same_code(candidate.code, code)]
+
+
 @lru_cache(maxsize=_FILES_KEPT)
 def _read(name: str, text: str, flags: int) -> _File | None:
     try:
@@ -104,9 +112,24 @@ def _read(name: str, text: str, flags: int) -> _File | None:
             warnings.simplefilter("ignore")  # the import or the cell has shown them
             tree = ast.parse(text, name)
             compiled = _compile(tree, name, flags)
-            return _File(text.splitlines(keepends=True), Scopes(tree), _pair(tree, compiled))
+            return _File(text.splitlines(keepends=True), tree, Scopes(tree), _pair(tree, compiled))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
+
+
+@lru_cache(maxsize=_FILES_KEPT)
+def _apart(name: str, text: str, flags: int) -> Mapping[str, list[_Candidate]]:
+    """The candidates where each statement of a readable file is compiled on its own."""
+    file = _read(name, text, flags)
+    assert file is not None
+    found: dict[str, list[_Candidate]] = defaultdict(list)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for statement in file.tree.body:
+            alone = ast.Module([statement], [])
+            for qualified_name, candidates in _pair(alone, _compile(alone, name, flags)).items():
+                found[qualified_name] += candidates
+    return found
 
 
 def _compile(tree: ast.Module, name: str, flags: int) -> CodeType:

@@ -35,7 +35,7 @@ def is_ours(decorator: ast.expr) -> bool:
     >>> is_ours(ast.parse("ck.checkpoint(tag=1)", mode="eval").body)
     True
     """
-    return decorator_name(decorator) == "checkpoint"
+    return decorator_name(decorator) in ("checkpoint", "DecoratorCheckpoint")
 
 
 def decorator_name(decorator: ast.expr) -> str:

@@ -44,6 +44,7 @@ from ipycheckpoint.identity.kinds import (  # noqa: F401 - importing a family re
 from ipycheckpoint.identity.kinds.plain import CONTAINERS, MAX_COUNT, MAX_DEPTH, Extent, extent, is_leaf
 from ipycheckpoint.identity.registry import Registry, builtin_registry, qualified
 from ipycheckpoint.identity.shapes import Refusal, Shape
+from ipycheckpoint.progress import advance
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
 _SMALL_NBYTES = 1024
 _LENGTHS = [length.to_bytes(8, "little") for length in range(_SMALL_NBYTES)]
 _NEVER_ENDS = 1_000_000  # steps deep: an object that makes a new one of its kind whenever it is asked
+_TOLD_EVERY = 1024  # values; some milliseconds
 _SCAN_CREDIT = 1 << 20  # values; what may be spent on looking for plain data in vain
 _SCAN_EARNINGS = 100  # values more for each one that is visited, which takes about as long
 
@@ -255,6 +257,8 @@ class _Walk:
     def _enter(self, node: _Node) -> None:
         node.index = node.low = self._visited
         self._visited += 1
+        if not self._visited % _TOLD_EVERY:
+            advance()
         if not node.parts:
             if node.extent is None and type(node.value) in CONTAINERS:
                 node.extent = _extent_of(node)

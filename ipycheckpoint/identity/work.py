@@ -19,10 +19,12 @@ if TYPE_CHECKING:
     from types import FunctionType
 
     from ipycheckpoint.identity.closure import Reached
+    from ipycheckpoint.identity.sighting import Sighting
 
     Fingerprints = Mapping[str | type, Callable[[Any], object]]
 
-_IGNORED = digest("ignored")
+IGNORED = digest("ignored")
+"""Stands for the value of an argument that doesn't count."""
 
 
 class Digester:
@@ -104,12 +106,20 @@ class Collector:
     functions and classes are known by what they are, so that recursion ends.
     """
 
-    def __init__(self, *, ignore: Iterable[str] = (), fingerprints: Fingerprints | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        ignore: Iterable[str] = (),
+        fingerprints: Fingerprints | None = None,
+        sighting: Sighting | None = None,
+    ) -> None:
         self._digester = Digester(fingerprints, ignore)
+        self._sighting = sighting
+        self._digests: dict[object, Digest] = {}
         self._ingredients: list[Ingredient] = []
         self._values: dict[int, object] = {}
         self._ordinals: dict[object, int] = {}
-        self._queue: deque[tuple[str, object, IngredientKind]] = deque()
+        self._queue: deque[tuple[str, object, IngredientKind, object]] = deque()
         self._alive: list[object] = []
         self._code: list[object] = []
         self.roots: set[tuple[int, str]] = set()
@@ -123,7 +133,7 @@ class Collector:
         """Add a live value; Unidentifiable if it has no stable identity."""
         if name in self._digester.ignored:
             # Its place is kept: without it, ignoring one argument would look like ignoring another.
-            self._ingredients.append(Ingredient(kind, name, _IGNORED, "ignored"))
+            self._ingredients.append(Ingredient(kind, name, IGNORED, "ignored"))
             return
         value_digest = self._digester.digest(name, value)
         self._values[len(self._ingredients)] = value
@@ -164,7 +174,7 @@ class Collector:
                 if ordinal is None:
                     ordinal = self._ordinals[place] = len(self._ordinals)
                     self._alive.append(item.value)
-                    self._queue.append((item.path, item.value, data_kind))
+                    self._queue.append((item.path, item.value, data_kind, place))
                 wiring.value(ordinal)
                 if is_users_function(item.value):
                     wiring.seen(item.value, item.use)
@@ -172,25 +182,33 @@ class Collector:
 
     def _drain(self) -> None:
         while self._queue:
-            path, value, data_kind = self._queue.popleft()
+            path, value, data_kind, place = self._queue.popleft()
             if is_users_function(value):
                 self._code.append(value)
                 self._add_function(path, value)
             elif is_users_class(value):
                 self._code.append(value)
-                self._ingredients.append(Ingredient("class", path, self._digester.digest(path, value)))
+                found = self._digester.digest(path, value)
+                self._ingredients.append(Ingredient("class", path, found))
+                if self._sighting is not None:
+                    self._sighting.cls(value, path, found)
             else:
                 self.add_value(data_kind, path, value)
+                self._digests[place] = self._ingredients[-1].digest
 
     def _add_function(self, path: str, function: FunctionType) -> None:
         form = code.of_function(function)
-        wiring = self._wire(references(function, form), "global")
+        wiring = self._wire(references(function, form, self._sighting), "global")
         hasher = Hasher("function").field(bytes.fromhex(form.digest))
         for default in (function.__defaults__, function.__kwdefaults__):
             hasher.field(bytes.fromhex(self._digester.digest(f"{path}.<defaults>", default)))
         for field in wiring.fields:
             hasher.field(field)
         self._ingredients.append(Ingredient("function", path, hasher.hexdigest(), source=form.source))
+
+    def settle(self) -> bool:
+        """What was reached so far is all that the code reaches; whether the sighting can be asked from now on."""
+        return self._sighting is not None and self._sighting.settle(self._digests, self._digester.digest)
 
     def work(self, kind: Kind, label: str) -> Work:
         """All that was collected, as the Work called `label`."""

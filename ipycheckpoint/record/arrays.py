@@ -82,14 +82,15 @@ class Arrays:
             if (view := self._view_of_live(reach)) is not None:
                 return view
             if (span := span_at(self.spans, reach)) is not None:
-                offset = array.__array_interface__["data"][0] - span.low
-                arguments = (span.memory, offset, array.dtype, array.shape, array.strides, array.flags.writeable)
-                return rebuild.view_v1, arguments
+                return _reduce_to_view(array, span.low, span.memory)
             self.reached.append(reach)
         if array.dtype.hasobject:
             return NotImplemented
         if 0 in array.strides and any(s == 0 and n > 1 for s, n in zip(array.strides, array.shape, strict=True)):
             return _reduce_broadcast(array)
+        if not array.flags.forc and reach.high - reach.low == array.nbytes:
+            # Its axes are only turned or reversed. The layout decides whether a `reshape` shares memory, so it stays.
+            return _reduce_to_view(array, reach.low, _memory(reach.low, reach.high, [reach]))
         return _reduce_plain(array)
 
     def _view_of_live(self, reach: Reach) -> Any:
@@ -145,6 +146,11 @@ def reaches_of(values: Iterable[object]) -> list[Reach]:
     numpy = sys.modules.get("numpy")
     arrays = [value for value in values if numpy is not None and type(value) is numpy.ndarray]
     return [reach for array in arrays if (reach := _reach(array)) is not None]
+
+
+def _reduce_to_view(array: Any, low: int, memory: Any) -> Any:
+    offset = array.__array_interface__["data"][0] - low
+    return rebuild.view_v1, (memory, offset, array.dtype, array.shape, array.strides, array.flags.writeable)
 
 
 def _reduce_broadcast(array: Any) -> Any:

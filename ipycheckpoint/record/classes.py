@@ -68,6 +68,16 @@ def reduce_class(cls: Any, references: References) -> Any:
     if named is not None:
         return named
     _bring_members(cls, references)
+    made = _by_value(cls)
+    definition = references.definition_of(cls)
+    if definition is None:
+        return made
+    make, arguments, state, *_ = made
+    known = (definition, cls.__qualname__, make, arguments)
+    return rebuild.known_class_v1, known, state, None, None, rebuild.fill_known_class_v1
+
+
+def _by_value(cls: Any) -> Any:
     if isinstance(cls, enum.EnumMeta) and cls.__members__:
         return _reduce_enum(cls)
     if issubclass(cls, tuple) and "_fields" in vars(cls) and "_field_defaults" in vars(cls):

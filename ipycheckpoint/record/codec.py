@@ -15,7 +15,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ipycheckpoint.errors import CannotKeep
+from ipycheckpoint.progress import advance
 from ipycheckpoint.record import rebuild
+from ipycheckpoint.record.apart import is_apart
 from ipycheckpoint.record.arrays import Arrays, Reach, Span, reaches_of, span_at, spans_of
 from ipycheckpoint.record.pickling import Reducer, Unpickler, new_pickler
 from ipycheckpoint.record.references import References
@@ -48,6 +50,20 @@ class _Rules:
     by_value: Callable[[object], bool] | None
     namespace: Mapping[str, object] | None
     live: Sequence[Reach] = ()
+    codec: str = PICKLE
+    recognised: bool = False
+
+
+class _Stream(io.BytesIO):
+    """The picklers come by with each frame, of some 64 KiB: then it says that work is going on."""
+
+    def write(self, data: Any) -> int:
+        advance()
+        return super().write(data)
+
+    def read(self, size: int | None = -1) -> bytes:
+        advance()
+        return super().read(size)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +81,8 @@ def encode(
     by_value: Callable[[object], bool] | None = None,
     namespace: Mapping[str, object] | None = None,
     live: Iterable[object] = (),
+    codec: str = PICKLE,
+    recognised: bool = False,
 ) -> list[Section]:
     """Write `values` as sections, in the order of their first names. No value is changed by it.
 
@@ -72,7 +90,9 @@ def encode(
     asks for it again. It isn't applied to the values themselves, only inside them. `live` are those objects: a
     view of an array among them stays one. `by_value` says which
     functions and classes of ``__main__`` the reader will not find there (all, when it is None);
-    `namespace` is where these live, if not in ``__main__``.
+    `namespace` is where these live, if not in ``__main__``. With the `codec` DILL, dill writes all of it, and not
+    only what nothing else can write. With `recognised`, a class that goes by value gives way to the reader's own one
+    of that name, if that has the same definition.
 
     Raises CannotKeep with the name of the value and the path to the part that can't be written.
 
@@ -82,7 +102,7 @@ def encode(
     >>> [section.names for section in encode({"a": shared, "b": {"key": shared}})]
     [('a', 'b')]
     """
-    rules = _Rules(links, by_value, namespace, reaches_of(live))
+    rules = _Rules(links, by_value, namespace, reaches_of(live), codec, recognised)
     drafts = [_write({name: value}, rules) for name, value in values.items()]
     spans = spans_of(reach for draft in drafts for reach in draft.arrays.reached)
     touched = [{span for reach in draft.arrays.reached if (span := span_at(spans, reach))} for draft in drafts]
@@ -111,7 +131,16 @@ def _groups(drafts: Sequence[_Draft], touched: Sequence[set[Span]]) -> list[list
             gc.enable()
     for memo, spans in zip(memos, touched, strict=True):
         memo.update({span.key: (0, span) for span in spans})
-    return groups(memos, lambda entry: any(has_identity(entry[1], draft.references) for draft in drafts))
+    felt: dict[int, bool] = {}
+
+    def counts(entry: tuple[int, object]) -> bool:
+        # Thousands of arrays have the same few types and functions in common: each is asked about once.
+        value = entry[1]
+        if id(value) not in felt:
+            felt[id(value)] = any(has_identity(value, draft.references) for draft in drafts)
+        return felt[id(value)]
+
+    return groups(memos, counts)
 
 
 def decode(
@@ -120,26 +149,29 @@ def decode(
     *,
     resolve: Callable[[tuple[object, ...]], object] | None = None,
     namespace: dict[str, Any] | None = None,
+    values: dict[str, object] | None = None,
 ) -> dict[str, object]:
     """The values of one section by name. **Runs what the stream says**: only for bytes that are trusted.
 
     The values live on the memory of `buffers`, which nobody else may hold. `resolve` gives the live
     object at a path of `links`; functions and classes of ``__main__`` live in `namespace`, if given.
-    Raises whatever loading raises.
+    Raises whatever loading raises; those that came before the one that failed are in `values`, if given.
 
     >>> [section] = encode({"answer": 42})
     >>> decode(section.stream, section.buffers)
     {'answer': 42}
     """
+    values = {} if values is None else values
     with rebuild.into(namespace):
-        unpickler = Unpickler(io.BytesIO(stream), buffers, resolve)
-        names = unpickler.load()
-        return {name: unpickler.load() for name in names}
+        unpickler = Unpickler(_Stream(stream), buffers, resolve)
+        for name in unpickler.load():
+            values[name] = unpickler.load()
+    return values
 
 
 def _write(values: Mapping[str, object], rules: _Rules, spans: Sequence[Span] = ()) -> _Draft:
     try:
-        return _draft(values, rules, spans, PICKLE)
+        return _draft(values, rules, spans, rules.codec)
     except _UNWRITABLE as problem:
         first = problem.with_traceback(None)  # one of its frames is this one, which would hold it in a cycle
     except Exception as problem:  # a Refused, or whatever a `__reduce__` raises
@@ -151,11 +183,14 @@ def _write(values: Mapping[str, object], rules: _Rules, spans: Sequence[Span] = 
 
 
 def _draft(values: Mapping[str, object], rules: _Rules, spans: Sequence[Span], codec: str) -> _Draft:
-    references = References(rules.by_value, rules.namespace)
+    references = References(rules.by_value, rules.namespace, recognised=rules.recognised)
     arrays = Arrays(spans, rules.live)
     buffers: list[pickle.PickleBuffer] = []
-    file = io.BytesIO()
-    pickler = new_pickler(file, Reducer(references, arrays), buffers.append, rules.links, dill=codec == DILL)
+    file = _Stream()
+    links = rules.links
+    if links and all(is_apart(value, links) for value in values.values()):
+        links = None
+    pickler = new_pickler(file, Reducer(references, arrays), buffers.append, links, dill=codec == DILL)
     pickler.dump(tuple(values))
     for value in values.values():
         pickler.root = id(value)
@@ -186,10 +221,10 @@ def _explain(values: Mapping[str, object], rules: _Rules, problem: Exception) ->
             path, part, found = culprit(name, value, attempt)
             reason = f"it is {found.reason}" if isinstance(found, Refused) else _words(found)
             if path != name:
-                reason = f"`{path}` ({_type_name(part)}): {reason}"
-            return CannotKeep(name, _type_name(value), reason)
+                reason = f"`{path}` ({type_name(part)}): {reason}"
+            return CannotKeep(name, type_name(value), reason)
     name, value = next(iter(values.items()))
-    return CannotKeep(name, _type_name(value), _words(problem))
+    return CannotKeep(name, type_name(value), _words(problem))
 
 
 def _words(problem: Exception) -> str:
@@ -198,7 +233,13 @@ def _words(problem: Exception) -> str:
     return str(problem) or type(problem).__name__
 
 
-def _type_name(value: object) -> str:
+def type_name(value: object) -> str:
+    """The type of `value` with its module, which those of ``builtins`` and ``__main__`` don't need.
+
+    >>> import fractions
+    >>> type_name(1), type_name(fractions.Fraction(1, 2))
+    ('int', 'fractions.Fraction')
+    """
     kind = type(value)
     return (
         kind.__qualname__ if kind.__module__ in ("builtins", "__main__") else f"{kind.__module__}.{kind.__qualname__}"

@@ -7,15 +7,19 @@ import os
 import platform
 import re
 import sys
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from ipycheckpoint.digest import Digest, digest
 from ipycheckpoint.errors import FormatError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+Tool = Literal["uv", "pip"]
+
+_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
 
 _IMAGE_VARIABLES = ("IPYCHECKPOINT_IMAGE", "JUPYTER_IMAGE", "JUPYTER_IMAGE_SPEC")
 
@@ -43,15 +47,27 @@ class Environment:
     """Versions of the distributions whose modules were loaded, by name."""
     image: str | None = None
     """The container image, where the environment names it."""
+    who: str | None = field(default=None, compare=False)
+    """Whose process it was, and on which machine, where that is told."""
 
     @classmethod
     def current(cls) -> Environment:
         """This process as it is now. Some ten milliseconds for the first time, less than one later."""
-        return _current(frozenset(name for name in sys.modules if "." not in name and name[:1] != "_"))
+        loaded = frozenset(name for name in sys.modules if "." not in name and name[:1] != "_")
+        image = next((os.environ[name] for name in _IMAGE_VARIABLES if os.environ.get(name)), None)
+        return _current(loaded, tuple(sys.path), image)
 
     def to_json(self) -> bytes:
         """Canonical JSON: the same bytes for the same Environment."""
-        return json.dumps(asdict(self), sort_keys=True, separators=(",", ":")).encode()
+        told = asdict(self)
+        if self.who is None:
+            del told["who"]
+        return json.dumps(told, sort_keys=True, separators=(",", ":")).encode()
+
+    def signed(self) -> Environment:
+        """The same with `who`: ``IPYCHECKPOINT_WHO``, or the user's name and the machine's; nobody if it is empty."""
+        who = os.environ.get("IPYCHECKPOINT_WHO")
+        return replace(self, who=_user_and_host() if who is None else who or None)
 
     @classmethod
     def from_json(cls, data: bytes | memoryview) -> Environment:
@@ -65,8 +81,9 @@ class Environment:
                 machine=str(loaded["machine"]),
                 packages={str(name): str(version) for name, version in dict(loaded["packages"]).items()},
                 image=None if loaded.get("image") is None else str(loaded["image"]),
+                who=None if loaded.get("who") is None else str(loaded["who"]),
             )
-        except (ValueError, TypeError, KeyError, RecursionError) as problem:
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as problem:
             raise FormatError(f"this is no environment: {problem!r}") from problem
 
     @property
@@ -89,37 +106,91 @@ class Environment:
             version = distribution and distribution.version
         return version
 
-    def rebuild_command(self, *, tool: str = "uv") -> str:
-        """The shell command that makes such an environment in ``.venv``: `tool` is ``uv`` or ``pip``.
+    def distribution_of(self, module: str) -> str | None:
+        """The name, as this Environment has it, of the package that `module` comes from; None where it has none such.
+
+        >>> Environment("3.11.4", "cpython", "linux", "x86_64", {"scikit-learn": "1.4.0"}).distribution_of(
+        ...     "sklearn.svm"
+        ... )
+        'scikit-learn'
+        """
+        top = module.partition(".")[0]
+        wanted = _normal(_OWNERS.get(top, top))
+        return next((name for name in self.packages if _normal(name) == wanted), None)
+
+    def requirements(self) -> list[str]:
+        """Its packages as pip wants them, in order of their names; ipycheckpoint itself is not one of them.
+
+        >>> packages = {"numpy": "1.26.0", "torch": "2.1.0+cu118"}
+        >>> Environment("3.11.4", "cpython", "linux", "x86_64", packages).requirements()
+        ['numpy==1.26.0', 'torch==2.1.0']
+        """
+        # What follows a + is the build of another index, which may not be at hand; without it, any build will do.
+        # Whoever wrote the record may call a package what pip would take for an option: that is none.
+        named = [(name, version) for name, version in sorted(self.packages.items()) if _NAME.fullmatch(name)]
+        packages = [(name, version.partition("+")[0]) for name, version in named]
+        return [f"{name}=={version}" for name, version in packages if _normal(name) != "ipycheckpoint"]
+
+    def rebuild_command(self, *, directory: str = ".venv", tool: Tool | None = None) -> str:
+        """The shell command that makes such an environment in `directory`, with `tool`: ``uv`` where there is one.
 
         >>> Environment("3.11.4", "cpython", "linux", "x86_64", {"numpy": "1.26.0"}).rebuild_command(tool="pip")
-        "python3.11 -m venv .venv && .venv/bin/python -m pip install 'numpy==1.26.0'"
+        'python3.11 -m venv .venv && .venv/bin/python -m pip install numpy==1.26.0'
         """
-        packages = " ".join(f"'{name}=={version}'" for name, version in sorted(self.packages.items()))
-        if tool == "uv":
-            command = f"uv venv --python {self.python} .venv"
-            install = f"uv pip install --python .venv {packages}"
+        import shlex
+
+        place = shlex.quote(directory)
+        packages = shlex.join(self.requirements())
+        if (tool or available_tool()) == "uv":
+            command = f"uv venv --python {shlex.quote(self.python)} {place}"
+            install = f"uv pip install --python {place} {packages}"
         else:
-            command = f"python{self.python.rpartition('.')[0]} -m venv .venv"
-            install = f".venv/bin/python -m pip install {packages}"
+            minor = ".".join(self.python.split(".")[:2])
+            command = f"{shlex.quote('python' + minor)} -m venv {place}"
+            install = f"{place}/{interpreter_in_environment()} -m pip install {packages}"
         return f"{command} && {install}" if packages else command
 
 
+def _user_and_host() -> str:
+    import getpass
+
+    try:
+        return f"{getpass.getuser()}@{platform.node()}"
+    except (OSError, KeyError):  # a user without a name, as in some containers
+        return platform.node()
+
+
+def available_tool() -> Tool:
+    """What makes environments here: ``uv`` where it is installed, else ``pip``."""
+    return "pip" if uv_path() is None else "uv"
+
+
+def uv_path() -> str | None:
+    """The ``uv`` of this environment, or the first on the PATH; None if there is none."""
+    import shutil
+
+    return shutil.which("uv", path=os.path.dirname(sys.executable)) or shutil.which("uv")
+
+
+def interpreter_in_environment() -> str:
+    """Where a virtual environment has its interpreter."""
+    return "Scripts/python.exe" if sys.platform == "win32" else "bin/python"
+
+
 @lru_cache(maxsize=2)
-def _current(modules: frozenset[str]) -> Environment:
-    image = next((os.environ[name] for name in _IMAGE_VARIABLES if os.environ.get(name)), None)
+def _current(modules: frozenset[str], path: tuple[str, ...], image: str | None) -> Environment:
     return Environment(
         python=platform.python_version(),
         implementation=sys.implementation.name,
         platform=sys.platform,
         machine=platform.machine(),
-        packages=_packages(modules),
+        packages=_packages(modules, path),
         image=image,
     )
 
 
-def _packages(modules: frozenset[str]) -> dict[str, str]:
-    installed = _installed(tuple(sys.path))
+def _packages(modules: frozenset[str], path: tuple[str, ...]) -> dict[str, str]:
+    installed = _installed(path)
     found = {}
     for module in modules - sys.stdlib_module_names:
         distribution = installed.get(_normal(_OWNERS.get(module, module)))

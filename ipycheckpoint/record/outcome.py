@@ -20,6 +20,8 @@ class Computed:
     seconds: float
     kept: Header | None = None
     keeping_seconds: float = 0.0
+    looking_seconds: float = 0.0
+    """How long it took to find that there was nothing to restore."""
 
 
 @dataclass(frozen=True, slots=True)

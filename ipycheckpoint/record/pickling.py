@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import functools
 import pickle
 import sys
@@ -9,7 +10,7 @@ import types
 import weakref
 from typing import TYPE_CHECKING, Any
 
-from ipycheckpoint.record import classes, files, functions, rebuild
+from ipycheckpoint.record import classes, files, functions, moves, rebuild
 from ipycheckpoint.record.functions import Functions
 from ipycheckpoint.record.refusals import Refused, reason_against
 
@@ -64,6 +65,8 @@ class Reducer:
             return files.reduce_file
         if (reason := reason_against(kind)) is not None:
             return functools.partial(_refuse, reason)
+        if issubclass(kind, collections.Counter) and kind.__reduce__ is collections.Counter.__reduce__:
+            return _reduce_counter
         return self._handler_of_arrays(kind)
 
     def _reduce_decorated(self, decorated: Any) -> Any:
@@ -101,6 +104,11 @@ class Reducer:
     def _pass_manager(self, manager: Any) -> Any:
         self.arrays.keep_apart(manager)
         return NotImplemented
+
+
+def _reduce_counter(counter: Any) -> Any:
+    # Its own way leaves its attributes out.
+    return type(counter), (dict(counter),), vars(counter) or None
 
 
 def _refuse(reason: str, value: Any) -> Any:  # noqa: ARG001 - a handler is given the value
@@ -184,6 +192,8 @@ class Unpickler(pickle.Unpickler):
 
     def find_class(self, module: str, name: str) -> Any:
         """What a stream calls by name: for ``__main__``, what the namespace has under it."""
+        if (found := moves.moved(module, name)) is not None:
+            return found
         if module == "__main__":
             return rebuild.main_v1(name)
         return super().find_class(module, name)

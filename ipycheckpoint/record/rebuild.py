@@ -225,6 +225,22 @@ def fill_class_v1(made: Any, state: dict[str, Any]) -> None:
             abc.ABCMeta.register(made, other)
 
 
+def known_class_v1(definition: str, qualname: str, make: Any, arguments: tuple[Any, ...]) -> Any:
+    """The live class `qualname`, if its definition is the same; else a bare one, by another of these functions."""
+    from ipycheckpoint.record import known
+
+    live = known.live_class(home(), qualname)
+    return live if live is not None and known.definition_of(live) == definition else make(*arguments)
+
+
+def fill_known_class_v1(made: Any, state: dict[str, Any]) -> None:
+    """As `fill_class_v1`; a live class is left as it is."""
+    from ipycheckpoint.record import known
+
+    if known.live_class(home(), made.__qualname__) is not made:
+        fill_class_v1(made, state)
+
+
 def enum_v1(
     metaclass: Any, name: str, bases: tuple[type, ...], members: Sequence[tuple[str, Any]], options: dict[str, Any]
 ) -> Any:
@@ -413,3 +429,15 @@ def fill_tensor_v1(tensor: Any, state: dict[str, Any]) -> None:
     if state["grad"] is not None:
         tensor.grad = state["grad"]
     vars(tensor).update(state["dict"])
+
+
+def remains_v1(type_name: str) -> Any:
+    """Remains of an object of the class `type_name`, empty as yet."""
+    from ipycheckpoint.record.remains import Remains
+
+    return Remains(type_name)
+
+
+def fill_remains_v1(remains: Any, parts: dict[str, Any]) -> None:
+    """Give Remains what is left."""
+    vars(remains).update(parts)

@@ -4,6 +4,9 @@ A record is one line of JSON, a newline, and then the payload. ``json.loads(file
 reads the header, whoever wrote the file. Numbers called `offset` count bytes from the start of
 the payload, which begins at the first multiple of 64 bytes after the newline; each section and
 buffer begins at a multiple of 64, too. A buffer without an offset is a Blob of the Store.
+
+What is compressed has its Digest from the bytes as they lie in the file, so that they are verified before
+any code has looked into them.
 """
 
 from __future__ import annotations
@@ -20,10 +23,22 @@ if TYPE_CHECKING:
 ALIGNMENT = 64
 """Bytes: sections and buffers begin at multiples of it, so that arrays can be mapped in place."""
 
+Compression = Literal["none", "fast", "small"]
+"""How a section or buffer lies in a record: as it is, or made smaller, quickly (zlib) or well (lzma)."""
+
 Role = Literal["result", "bound", "changed", "deleted", "linked", "import", "shown", "ambient", "data"]
 """What an output is to its run: a function's `result`; a name that a cell `bound`, `changed` in place,
 `deleted`, `linked` to a live object, or bound by `import`; the value a cell has `shown`; what it changed about
 the process, an `ambient` output; a savepoint's `data`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """How compressed bytes lie in a record."""
+
+    compression: Compression
+    nbytes: int
+    """How many bytes they take there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +48,8 @@ class BufferRef:
     digest: Digest
     nbytes: int
     offset: int | None = None
+    packed: Packed | None = None
+    """None where the bytes lie there as they are; a Blob's always do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +57,7 @@ class SectionRef:
     """One stream with the outputs that share objects, and its buffers in order.
 
     A stream is several pickles with a common memo: the names, then the value of each. `codec` says who wrote
-    it, ``pickle5`` or ``dill``; the same reader loads both.
+    it, ``pickle5`` or ``dill``; the same reader loads both. ``json`` is one JSON object, of names and values.
     """
 
     codec: str
@@ -48,6 +65,7 @@ class SectionRef:
     nbytes: int
     offset: int
     buffers: tuple[BufferRef, ...] = ()
+    packed: Packed | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,5 +110,5 @@ class Header:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of payload, Blobs included."""
+        """Bytes of payload, Blobs included, before any compression."""
         return sum(s.nbytes + sum(b.nbytes for b in s.buffers) for s in self.sections)

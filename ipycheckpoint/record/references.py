@@ -5,10 +5,12 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-from ipycheckpoint.record import rebuild
+from ipycheckpoint.record import known, rebuild
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from ipycheckpoint.digest import Digest
 
 _NOTHING = object()
 
@@ -17,17 +19,31 @@ class References:
     """Decides which functions and classes a stream refers to by name: those that the reader will find there.
 
     `by_value` is asked about what ``__main__`` defines, and says whether the stream must bring it along;
-    `namespace` is where those names live, if not in ``__main__`` itself.
+    `namespace` is where those names live, if not in ``__main__`` itself. With `recognised`, the reader is told how to
+    recognise a class that it gets by value.
     """
 
-    def __init__(self, by_value: Callable[[object], bool] | None, namespace: Mapping[str, object] | None) -> None:
+    def __init__(
+        self,
+        by_value: Callable[[object], bool] | None,
+        namespace: Mapping[str, object] | None,
+        *,
+        recognised: bool = False,
+    ) -> None:
         self._by_value = by_value
         self._namespace = namespace
+        self._recognised = recognised
         self._brought: dict[int, object] = {}
 
     def bring(self, thing: object) -> None:
         """From now on `thing` goes by value: it is part of something that does."""
         self._brought[id(thing)] = thing
+
+    def definition_of(self, cls: type) -> Digest | None:
+        """By what the reader will know `cls`, if it has such a class already; None where it needn't look."""
+        if not self._recognised or cls.__module__ != "__main__" or self._in_main(cls.__qualname__) is not cls:
+            return None
+        return known.definition_of(cls)
 
     def is_brought(self, thing: object) -> bool:
         """Whether `thing` went by value."""

@@ -18,13 +18,16 @@ if TYPE_CHECKING:
 
     from ipycheckpoint.record.references import References
 
+_PLAIN = frozenset((str, bytes, int, bool, float, complex, tuple, frozenset))
+# What is as good as its equal. (The parts of a tuple speak for themselves.) Subclasses may have attributes.
+
 _ATOMS: tuple[type, ...] = (
-    str, bytes, int, float, complex, tuple, frozenset, types.NoneType, types.CodeType, types.ModuleType,
+    types.NoneType, types.CodeType, types.ModuleType,
     types.BuiltinFunctionType, types.MethodDescriptorType, types.WrapperDescriptorType, dt.date,
     dt.time, dt.timedelta, dt.tzinfo, decimal.Decimal, fractions.Fraction, enum.Enum,
     pathlib.PurePath, re.Pattern, uuid.UUID, range, slice,
 )  # fmt: skip
-# What is as good as its equal. (The parts of a tuple speak for themselves.)
+# So are these, whatever may be derived from them.
 
 
 def has_identity(value: object, references: References) -> bool:
@@ -40,7 +43,7 @@ def is_atom(value: object) -> bool:
     >>> is_atom("text"), is_atom(["text"])
     (True, False)
     """
-    if isinstance(value, _ATOMS):
+    if type(value) in _PLAIN or isinstance(value, _ATOMS):
         return True
     numpy = sys.modules.get("numpy")
     return numpy is not None and isinstance(value, numpy.dtype | numpy.generic | numpy.ufunc)

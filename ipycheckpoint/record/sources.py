@@ -50,17 +50,19 @@ def _collect(code: CodeType, places: Places) -> None:
 def source_of(code: CodeType, module_globals: dict[str, Any] | None = None) -> tuple[str, str, int, int] | None:
     """File name, text, first line and ordinal of `code`, for `code_v1`; None when no text compiles to it.
 
-    The text is the statement of the cell or file around the code, on its own lines.
+    The text is the statement of the cell or file around the code, on its own lines; all of it where an import beside
+    that statement makes other code.
     """
     file_name = code.co_filename
     lines = linecache.getlines(file_name, module_globals)
     if not lines:
         return None
-    text = _block("".join(lines), code.co_firstlineno)
-    candidates = compiled(text, file_name, futures(code)).get((code.co_qualname, code.co_firstlineno), ())
-    for ordinal, candidate in enumerate(candidates):
-        if candidate == code:
-            return file_name, text, code.co_firstlineno, ordinal
+    whole = "".join(lines)
+    for text in (_block(whole, code.co_firstlineno), whole):
+        candidates = compiled(text, file_name, futures(code)).get((code.co_qualname, code.co_firstlineno), ())
+        for ordinal, candidate in enumerate(candidates):
+            if candidate == code:
+                return file_name, text, code.co_firstlineno, ordinal
     return None
 
 

@@ -1,4 +1,10 @@
-"""Whose records may be unpickled: those signed with a secret that only this user, or a team, has."""
+"""Whose records may be unpickled: those signed with a secret that only this user, or a team, has.
+
+A secret is a file of 32 random bytes. We sign with one, and accept what is signed with others, too:
+
+- those in the folder ``accepted`` beside our own, where `Keyring.rotate` puts the ones that it replaces;
+- those that ``IPYCHECKPOINT_ACCEPT`` names, or a setting: files, or folders of such files.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +14,7 @@ import os
 import secrets
 import sys
 import warnings
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,10 +22,12 @@ from typing import TYPE_CHECKING
 from ipycheckpoint.errors import CheckpointWarning
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 SCHEME = "hmac-sha256"
 _NBYTES = 32
+
+_ACCEPTED = "accepted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +54,20 @@ def secret_path(environ: Mapping[str, str] = os.environ) -> Path:
     return _jupyter_data(environ) / "ipycheckpoint" / "secret"
 
 
+def accepted_paths(environ: Mapping[str, str] = os.environ) -> tuple[Path, ...]:
+    """What ``IPYCHECKPOINT_ACCEPT`` names: files or folders, with a colon between them (on Windows, a semicolon).
+
+    >>> [path.as_posix() for path in accepted_paths({"IPYCHECKPOINT_ACCEPT": os.pathsep.join(["/team/a", "/team/b"])})]
+    ['/team/a', '/team/b']
+    """
+    return paths_in(environ.get("IPYCHECKPOINT_ACCEPT", ""))
+
+
+def paths_in(text: str) -> tuple[Path, ...]:
+    """The paths that `text` names, written as in a ``PATH``."""
+    return tuple(Path(name).expanduser() for name in text.split(os.pathsep) if name.strip()) if text else ()
+
+
 def _jupyter_data(environ: Mapping[str, str]) -> Path:
     # As jupyter_core has it, which would take long to import.
     if directory := environ.get("JUPYTER_DATA_DIR"):
@@ -69,11 +92,20 @@ class Keyring:
     """
 
     def __init__(
-        self, path: Path | None = None, *, secret: bytes | None = None, accepted: Sequence[bytes] = ()
+        self,
+        path: Path | None = None,
+        *,
+        secret: bytes | None = None,
+        accepted: Sequence[bytes] = (),
+        accept: Callable[[], Sequence[Path]] | None = None,
     ) -> None:
+        """`accept` says where accepted secrets are, instead of the environment; with a `secret`, there are none."""
         self._path = path
         self._secret = secret
-        self._accepted = tuple(accepted)
+        self._given = tuple(accepted)
+        self._accept = accept or (accepted_paths if secret is None else tuple)
+        self._reads_folder = secret is None
+        self._read_accepted: tuple[tuple[Path, ...], tuple[bytes, ...]] | None = None
 
     @property
     def path(self) -> Path:
@@ -86,6 +118,18 @@ class Keyring:
             self._secret = self._read() or self._create()
         return _sign(self._secret, header)
 
+    @property
+    def signer(self) -> str:
+        """The name under which we sign; empty as long as there is no secret. Writes nothing."""
+        if self._secret is None:
+            self._secret = self._read()
+        return "" if self._secret is None else _signer(self._secret)
+
+    def signers(self) -> tuple[str, ...]:
+        """The names of all whose signatures are accepted. Writes nothing."""
+        own = self.signer
+        return (*([own] if own else []), *(_signer(secret) for secret in self._accepted()))
+
     def verify(self, header: bytes, signature: Signature | None) -> bool:
         """Whether someone we accept has signed `header`. Writes nothing."""
         if signature is None or signature.scheme != SCHEME:
@@ -95,8 +139,35 @@ class Keyring:
         own = () if self._secret is None else (self._secret,)
         value = signature.value.encode("utf-8", "replace")
         return any(
-            hmac.compare_digest(_sign(secret, header).value.encode(), value) for secret in (*own, *self._accepted)
+            hmac.compare_digest(_sign(secret, header).value.encode(), value) for secret in (*own, *self._accepted())
         )
+
+    def rotate(self) -> tuple[str, str]:
+        """Sign with a new secret from now on, and accept what the old one signed; the names of the old and the new.
+
+        Processes that have read the old one go on to sign with it. Raises OSError; then nothing has changed.
+        """
+        path = self.path
+        old = self._read()
+        secret = secrets.token_bytes(_NBYTES)
+        if old is not None:
+            _put_once(path.parent / _ACCEPTED / _signer(old), old)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _write_new(path, secret).replace(path)
+        self._secret, self._read_accepted = secret, None
+        return "" if old is None else _signer(old), _signer(secret)
+
+    def _accepted(self) -> tuple[bytes, ...]:
+        """The accepted secrets, read once for each setting. One that can't be read, or is too short, is passed over."""
+        named = tuple(self._accept())
+        if self._read_accepted is None or self._read_accepted[0] != named:
+            places = list(named)
+            if self._reads_folder:
+                with suppress(RuntimeError):  # there is no home directory
+                    places.append(self.path.parent / _ACCEPTED)
+            found = dict.fromkeys(secret for place in places for secret in _secrets_at(place))
+            self._read_accepted = (named, tuple(found))
+        return (*self._given, *self._read_accepted[1])
 
     def _read(self) -> bytes | None:
         try:
@@ -122,13 +193,8 @@ class Keyring:
 def _put_once(path: Path, secret: bytes) -> bytes:
     # Whole or not at all, and the first one stays: a hard link fails where there is a file already.
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    temporary = _write_new(path, secret)
     try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(secret)
-            file.flush()
-            os.fsync(file.fileno())
         try:
             os.link(temporary, path)
         except FileExistsError:
@@ -145,6 +211,38 @@ def _put_once(path: Path, secret: bytes) -> bytes:
     return secret
 
 
+def _write_new(path: Path, secret: bytes) -> Path:
+    """A file beside `path` with `secret` in it, on the disk."""
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(secret)
+            file.flush()
+            os.fsync(file.fileno())
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    return temporary
+
+
+def _secrets_at(place: Path) -> Iterator[bytes]:
+    try:
+        files = sorted(place.iterdir()) if place.is_dir() else [place]
+    except OSError:
+        return
+    for file in files:
+        if not file.name.startswith("."):  # one that is being written
+            secret = b""
+            with suppress(OSError):
+                secret = file.read_bytes()
+            if len(secret) >= _NBYTES:
+                yield secret
+
+
 def _sign(secret: bytes, header: bytes) -> Signature:
-    signer = hashlib.sha256(b"ipycheckpoint signer" + secret).hexdigest()[:12]
-    return Signature(SCHEME, signer, hmac.new(secret, header, "sha256").hexdigest())
+    return Signature(SCHEME, _signer(secret), hmac.new(secret, header, "sha256").hexdigest())
+
+
+def _signer(secret: bytes) -> str:
+    return hashlib.sha256(b"ipycheckpoint signer" + secret).hexdigest()[:12]

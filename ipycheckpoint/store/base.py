@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 from ipycheckpoint.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+Write = Literal["behind", "through"]
+"""When what is put is in a shared store: some time later, or at once."""
 
 _NAME = re.compile(r"(?!\.+(?:/|\Z))[A-Za-z0-9_=%.+-]{1,200}(?:/(?!\.+(?:/|\Z))[A-Za-z0-9_=%.+-]{1,200})*\Z")
 
@@ -49,6 +52,13 @@ class Store(Protocol):
         """What is under `name`; None when nothing is. Writes nothing."""
         ...
 
+    def state(self, name: str, content: Content) -> object | None:
+        """What stays equal from when `content` was found under `name` for as long as it is there; None where it isn't.
+
+        Quicker than `get`. It may change with other entries, too. Writes nothing.
+        """
+        ...
+
     def put(self, name: str, chunks: Sequence[bytes | memoryview]) -> None:
         """Put `chunks`, C-contiguous each, one after the other, under `name`, in place of what may be there.
 
@@ -64,9 +74,32 @@ class Store(Protocol):
         """Remove what is under `name`; whether there was anything."""
         ...
 
+    def renew(self, name: str, before: float) -> bool:
+        """Let what is under `name` count as put now, if it was put `before` that, in seconds since the epoch.
+
+        Whether there is anything.
+        """
+        ...
+
+    def remove_old(self, name: str, before: float) -> bool:
+        """Remove what is under `name`, unless it was put or renewed since `before`; whether it was removed.
+
+        What somebody renews at this very moment is there still, or has told them that it isn't.
+        """
+        ...
+
     def entries(self, prefix: str = "") -> Iterator[Entry]:
         """All entries whose names begin with `prefix`, in no particular order. Writes nothing."""
         ...
+
+
+def is_url(place: object) -> bool:
+    """Whether `place` is a URL, and not a path.
+
+    >>> is_url("s3://team/cache"), is_url("/team/cache")
+    (True, False)
+    """
+    return isinstance(place, str) and "://" in place
 
 
 def is_name(name: str) -> bool:

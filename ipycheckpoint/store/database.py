@@ -7,7 +7,8 @@
 - *Forks*: SQLite's own state must not be carried into a child, so the connection is closed before each fork, and both
   sides open it again when they need it.
 - *A file that was deleted* under an open connection is noticed before each use.
-- *A damaged file* is moved aside, and the next one gets another name (``small-1.sqlite``): SQLite keeps files of shared
+- *A damaged file*, or one with other tables than ours, which may be anything that came with somebody's project, is
+  moved aside, and the next one gets another name (``small-1.sqlite``): SQLite keeps files of shared
   memory beside it by name, and a process that still has the damaged one open would share them with the new one.
 """
 
@@ -26,10 +27,13 @@ from weakref import WeakSet
 
 from ipycheckpoint.errors import CheckpointWarning
 from ipycheckpoint.store.folder import make_folder
+from ipycheckpoint.store.system import NO_LINK, REAL, is_there
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
+
+    from ipycheckpoint.store.system import System
 
 T = TypeVar("T")
 
@@ -49,7 +53,8 @@ class Database:
 
     `version` is a positive number that changes with `schema`. A file of another version is left as it is, and
     `WrongVersion` raised; one that is `disposable` counts as empty, and is made anew by the first change.
-    Without a `folder` it lives in memory. Methods raise `sqlite3.Error` or `OSError`.
+    Without a `folder` it lives in memory. On a `network` nothing is written ahead: that needs memory that processes
+    share. Methods raise `sqlite3.Error` or `OSError`.
     """
 
     def __init__(
@@ -62,9 +67,12 @@ class Database:
         wait_seconds: float = 5.0,
         durable: bool = False,
         disposable: bool = False,
+        network: bool = False,
+        system: System = REAL,
     ) -> None:
         self._folder, self._stem, self._schema, self._version = folder, stem, schema, version
         self._wait_seconds, self._durable, self._disposable = wait_seconds, durable, disposable
+        self._network, self._system = network, system
         self.lock = threading.RLock()
         """Held during each use, and at a fork: what belongs to the file may be guarded by it, too."""
         self._connection: sqlite3.Connection | None = None
@@ -72,6 +80,7 @@ class Database:
         self._path = "" if folder is None else str(folder / f"{stem}.sqlite")
         self._seen: tuple[int, ...] | None = None
         self._frozen = False
+        self._openings = 0
         _databases.add(self)
 
     def rows(self, query: str, values: Sequence[Any] = ()) -> list[Any]:
@@ -80,6 +89,19 @@ class Database:
         def ask() -> list[Any]:
             connection = self._reader()
             return [] if connection is None else connection.execute(query, values).fetchall()
+
+        return self._attempt(ask)
+
+    def state(self) -> object | None:
+        """Equal states mean that nothing in the file has changed; None when there is no file. Writes nothing."""
+
+        def ask() -> object | None:
+            connection = self._reader()
+            if connection is None:
+                return None
+            # The version tells of others' changes, the count of our own.
+            (version,) = connection.execute("PRAGMA data_version").fetchone()
+            return self._openings, version, connection.total_changes
 
         return self._attempt(ask)
 
@@ -126,7 +148,7 @@ class Database:
         """The connection, which may read; None when there is nothing to read."""
         if self._folder is None:
             return self._writer()
-        if self._connection is None or self._seen != _identity(self._path, frozen=self._frozen):
+        if self._connection is None or self._seen != self._identity(self._path, frozen=self._frozen):
             self._close()
             self._open_to_read(self._folder)
         return self._connection
@@ -134,17 +156,18 @@ class Database:
     def _writer(self) -> sqlite3.Connection:
         """The connection, which may write."""
         if self._connection is not None and self._writable:
-            if self._folder is None or self._seen == _identity(self._path):
+            if self._folder is None or self._seen == self._identity(self._path):
                 return self._connection
         self._close()
         if self._folder is None:
             connection = self._prepared(self._connect("file::memory:"))
         else:
-            make_folder(self._folder)
+            make_folder(self._folder, self._system)
             self._path = self._locate(self._folder) or self._path
+            self._make_file(self._path)
             connection = self._prepared(self._connect(f"file:{quote(self._path)}?mode=rwc"))
             self._frozen = False
-            self._seen = _identity(self._path)
+            self._seen = self._identity(self._path)
         self._connection, self._writable = connection, True
         return connection
 
@@ -154,7 +177,7 @@ class Database:
             return
         for option in _READING:
             self._frozen = option.startswith("immutable")
-            self._seen = _identity(path, frozen=self._frozen)
+            self._seen = self._identity(path, frozen=self._frozen)
             connection = self._connect(f"file:{quote(path)}?{option}")
             try:
                 (version,) = connection.execute("PRAGMA user_version").fetchone()
@@ -168,6 +191,7 @@ class Database:
                 raise
             if version == self._version:
                 self._connection, self._writable = connection, False
+                self._check_schema(connection)
                 return
             connection.close()
             if version and not self._disposable:
@@ -175,13 +199,19 @@ class Database:
             return
 
     def _connect(self, uri: str) -> sqlite3.Connection:
-        return sqlite3.connect(uri, uri=True, timeout=self._wait_seconds, isolation_level=None, check_same_thread=False)
+        self._openings += 1
+        connection = self._system.connect(uri, self._wait_seconds)
+        if not self._disposable:
+            # One text that was altered in the file doesn't hide all others.
+            connection.text_factory = _decoded
+        return connection
 
     def _prepared(self, connection: sqlite3.Connection) -> sqlite3.Connection:
         """`connection`, ready to write to."""
         try:
             if self._folder is not None:
-                _write_ahead(connection)
+                if not self._network:
+                    _write_ahead(connection)
                 # NORMAL: a crash of the machine may lose the last changes, but never damages the file; a crash of
                 # the process loses nothing. FULL waits for the disk at each change.
                 connection.execute(f"PRAGMA synchronous={'FULL' if self._durable else 'NORMAL'}")
@@ -193,6 +223,7 @@ class Database:
 
     def _check_version(self, connection: sqlite3.Connection) -> None:
         if connection.execute("PRAGMA user_version").fetchone() == (self._version,):
+            self._check_schema(connection)
             return
         connection.execute("BEGIN IMMEDIATE")
         (version,) = connection.execute("PRAGMA user_version").fetchone()
@@ -207,12 +238,19 @@ class Database:
             connection.execute(f"PRAGMA user_version={self._version}")
         connection.execute("COMMIT")
 
+    def _check_schema(self, connection: sqlite3.Connection) -> None:
+        # A view in place of a table may never come to an end, or fill the memory.
+        if self._folder is not None and not has_schema(connection, self._schema):
+            error = sqlite3.DatabaseError("its tables are not ours")
+            error.sqlite_errorcode = sqlite3.SQLITE_NOTADB
+            raise error
+
     def _close(self) -> None:
         connection, self._connection = self._connection, None
         if connection is None:
             return
         try:
-            if self._writable and self._folder is not None and self._seen == _identity(self._path):
+            if self._writable and self._folder is not None and self._seen == self._identity(self._path):
                 # Back to a plain file, at once or not at all: others may have it open.
                 connection.execute("PRAGMA busy_timeout=0")
                 connection.execute("PRAGMA journal_mode=DELETE")
@@ -222,14 +260,24 @@ class Database:
             connection.close()
             self._writable = False
 
+    def _make_file(self, path: str) -> None:
+        """SQLite would let others read it. What it makes beside it gets the permissions of this one."""
+        if not is_there(self._system, path):
+            self._system.close(self._system.open(path, os.O_RDWR | os.O_CREAT | NO_LINK, 0o600))
+
     def _locate(self, folder: Path) -> str | None:
         """The path of the newest file, unless it was moved aside; `self._path` is where one belongs."""
-        pattern = re.compile(re.escape(self._stem) + r"(?:-(\d+))?\.sqlite(\.damaged)?\Z")
+        pattern = re.compile(re.escape(self._stem) + r"(?:-(\d{1,9}))?\.sqlite(\.damaged)?\Z")
         try:
-            names = os.listdir(folder)  # noqa: PTH208 - only names, on every opening
+            items = self._system.scan(str(folder))
         except FileNotFoundError:
-            names = []
-        found = {(int(m[1] or 0) + bool(m[2]), not m[2]) for name in names if (m := pattern.match(name))}
+            items = []
+        # A link may lead to a file of somebody else's: its place is taken, as that of a damaged one.
+        found = {
+            (int(match[1] or 0) + (taken := bool(match[2]) or not item.is_file(follow_symlinks=False)), not taken)
+            for item in items
+            if (match := pattern.match(item.name))
+        }
         number, there = max(found, default=(0, False))
         self._path = str(folder / (f"{self._stem}-{number}.sqlite" if number else f"{self._stem}.sqlite"))
         return self._path if there else None
@@ -238,7 +286,7 @@ class Database:
         path = self._path
         self._close()
         try:
-            os.rename(path, f"{path}.damaged")  # noqa: PTH104 - a string already
+            self._system.replace(path, f"{path}.damaged")
         except FileNotFoundError:
             return  # another process did it
         warnings.warn(
@@ -247,9 +295,30 @@ class Database:
             stacklevel=2,
         )
 
+    def _identity(self, path: str, *, frozen: bool = False) -> tuple[int, ...] | None:
+        """Which file it is; with `frozen`, also in which state. None when there is none."""
+        try:
+            status = self._system.stat(path)
+        except FileNotFoundError:
+            return None
+        if frozen:
+            return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+        return status.st_dev, status.st_ino
+
+
+def has_schema(connection: sqlite3.Connection, schema: Sequence[str]) -> bool:
+    """Whether the tables are those of `schema`, and there is nothing else."""
+    found = connection.execute("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL").fetchall()
+    return {" ".join(sql.split()) for (sql,) in found} == {" ".join(sql.split()) for sql in schema}
+
+
+def _decoded(text: bytes) -> str:
+    return text.decode("utf-8", "replace")
+
 
 def _is_damage(error: sqlite3.Error) -> bool:
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGE
+    # Python says so itself where a text is none; SQLite doesn't look.
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGE or str(error).startswith("Could not decode")
 
 
 def _write_ahead(connection: sqlite3.Connection) -> None:
@@ -262,17 +331,6 @@ def _write_ahead(connection: sqlite3.Connection) -> None:
             time.sleep(0.005)  # somebody reads at this moment, which SQLite doesn't wait for here
         else:
             return  # in the old mode, slower, where the file system has no shared memory
-
-
-def _identity(path: str, *, frozen: bool = False) -> tuple[int, ...] | None:
-    """Which file it is; with `frozen`, also in which state. None when there is none."""
-    try:
-        status = os.stat(path)
-    except FileNotFoundError:
-        return None
-    if frozen:
-        return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
-    return status.st_dev, status.st_ino
 
 
 _databases: WeakSet[Database] = WeakSet()

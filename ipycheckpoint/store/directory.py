@@ -11,13 +11,17 @@ No name of a Store has an ``@`` in it, so nothing of ours can stand where an ent
 A value may outgrow its row, and shrink into it again. Where a name has both a row and a file, for a moment or since a
 process was killed, the file is the value. A row whose value became a file stays, without data: so who finds no file,
 and then a row without data, knows that it has to look again, and never misses a value that is on its way.
+
+Below the directory no symbolic link is followed: it may have come with somebody's project, and lead anywhere.
 """
 
 from __future__ import annotations
 
-import mmap
+import errno
 import os
+import re
 import sqlite3
+import stat
 import time
 import warnings
 from contextlib import suppress
@@ -29,14 +33,24 @@ from ipycheckpoint.errors import CheckpointWarning, StoreError
 from ipycheckpoint.store.base import Content, Entry, check_name, is_name
 from ipycheckpoint.store.database import Database, WrongVersion
 from ipycheckpoint.store.folder import make_folder
+from ipycheckpoint.store.system import (
+    REAL,
+    is_network,
+    is_there,
+    make_folders,
+    read_whole,
+    remove_file,
+    sync_folder,
+    write_new,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from ipycheckpoint.store.system import System
+
 INLINE_NBYTES = 1 << 16
 """Below it, a row of SQLite is both smaller and faster than a file."""
-
-_MAPPED_NBYTES = 1 << 16  # below it, a copy is cheaper than a map, of which a process may have only some 65,000
 
 _STALE_SECONDS = 3600.0  # nobody writes one file for an hour without touching it
 
@@ -44,18 +58,21 @@ _ROUNDS = 10  # of looking for a value that is on its way; after so many, somebo
 
 _RETRY_SECONDS = 60.0  # when SQLite can't be written, values go to files for so long before it is tried again
 
-_SCHEMA = ("CREATE TABLE entries (name TEXT PRIMARY KEY NOT NULL, version INTEGER, modified REAL, data BLOB)",)
+SCHEMA = ("CREATE TABLE entries (name TEXT PRIMARY KEY NOT NULL, version INTEGER, modified REAL, data BLOB)",)
+"""Of the SQLite file."""
+
 _VERSION = 1
 _PUT = "INSERT OR REPLACE INTO entries (name, version, modified, data) VALUES (?, ?, ?, ?)"
 _GET = "SELECT data, version FROM entries WHERE name = ?"
 _HAS = "SELECT data IS NOT NULL FROM entries WHERE name = ?"
 _GONE = "UPDATE entries SET data = NULL WHERE name = ?"
 _REMOVE = "DELETE FROM entries WHERE name = ?"
+_AGE = "SELECT data IS NOT NULL, modified FROM entries WHERE name = ?"
+_RENEW = "UPDATE entries SET modified = ? WHERE name = ? AND data IS NOT NULL"
+_REMOVE_OLD = "DELETE FROM entries WHERE name = ? AND modified < ? AND data IS NOT NULL"
 _LIST = "SELECT name, length(data), modified FROM entries WHERE name >= ? AND name < ? AND data IS NOT NULL"
 
-_BINARY: int = getattr(os, "O_BINARY", 0)  # only Windows has it, and needs it
-_READ = os.O_RDONLY | _BINARY
-_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY
+_NEW_NAME = re.compile(r"\d+-[0-9a-f]{16}\Z")
 
 _PAIRS = frozenset(f"{i:02x}" for i in range(256))
 
@@ -63,19 +80,32 @@ _PAIRS = frozenset(f"{i:02x}" for i in range(256))
 class DirectoryStore:
     """Bytes under names in the directory `path`, which the first `put` makes.
 
-    Values of less than `inline_nbytes` bytes share one SQLite file; with 0 there are only files, for file systems whose
-    locks can't be trusted. With `durable`, a `put` returns when the bytes are on the disk itself, so that not even a
-    crash of the machine takes them.
+    Values of less than `inline_nbytes` bytes share one SQLite file; with 0 there are only files. On a file system that
+    is reached over a `network`, where locks and maps can't be trusted, there are only files, too, and they are read and
+    not mapped; whether it is one is found out unless it is said. With `durable`, a `put` returns when the bytes are on
+    the disk itself, so that not even a crash of the machine takes them.
     """
 
     def __init__(
-        self, path: str | os.PathLike[str], *, inline_nbytes: int = INLINE_NBYTES, durable: bool = False
+        self,
+        path: str | os.PathLike[str],
+        *,
+        inline_nbytes: int = INLINE_NBYTES,
+        durable: bool = False,
+        network: bool | None = None,
+        system: System = REAL,
     ) -> None:
         self._path = Path(path).absolute()
         self._files = str(self._path / "files")
         self._new = f"{self._files}/@new"
-        self._inline_nbytes, self._durable = inline_nbytes, durable
-        self._rows = Database(self._path, "small", _SCHEMA, _VERSION, durable=durable) if inline_nbytes > 0 else None
+        self._system, self._durable = system, durable
+        self.is_network = is_network(str(self._path)) if network is None else network
+        """Whether its file system is one whose locks and maps of memory can't be trusted."""
+        self._inline_nbytes = 0 if self.is_network else inline_nbytes
+        self._rows: Database | None = None
+        if self._inline_nbytes > 0:
+            self._rows = Database(self._path, "small", SCHEMA, _VERSION, durable=durable, system=system)
+        self._checked: set[str] = set()
         self._rows_rest_until = 0.0
         self._swept = float("-inf")
         self._warned = False
@@ -100,18 +130,35 @@ class DirectoryStore:
         file = self._file(check_name(name))
         try:
             for _ in range(_ROUNDS):
-                found = _read_file(file)
+                found = self._read_file(file)
                 if found is not None:
                     return found
                 row = self._ask(_GET, name)
                 if not row:
                     return None
                 ((data, version),) = row
-                if data is not None:
+                if isinstance(data, bytes):
                     return Content(memoryview(bytearray(data)), (version,))
+                if data is not None:
+                    raise sqlite3.DataError("its row is damaged")
         except (OSError, sqlite3.Error) as error:
             raise self._failure(name, "read", error) from error
         return None
+
+    def state(self, name: str, content: Content) -> object | None:
+        """What stays equal for as long as `content` is under `name`. Writes nothing."""
+        file = self._file(name)
+        try:
+            if content.stamp is None or len(content.stamp) > 1:
+                status = self._system.stat(file)
+                stamp = _stamp(status)
+                return stamp if stamp == content.stamp else None
+            # While there is no file, a row stays until somebody changes a row.
+            return None if self._rows is None or is_there(self._system, file) else self._rows.state()
+        except FileNotFoundError:
+            return None
+        except (OSError, sqlite3.Error) as error:
+            raise self._failure(name, "read", error) from error
 
     def put(self, name: str, chunks: Sequence[bytes | memoryview]) -> None:
         """Put `chunks`, one after the other, under `name`, in place of what may be there."""
@@ -121,7 +168,7 @@ class DirectoryStore:
             rows = self._rows if time.monotonic() >= self._rows_rest_until else None
             if rows is not None and sum(memoryview(chunk).nbytes for chunk in chunks) < self._inline_nbytes:
                 try:
-                    return _put_row(rows, name, file, b"".join(chunks))
+                    return self._put_row(rows, name, file, b"".join(chunks))
                 except sqlite3.Error as error:
                     refusal = error
             self._put_file(name, file, chunks)
@@ -136,7 +183,7 @@ class DirectoryStore:
         file = self._file(check_name(name))
         try:
             for _ in range(_ROUNDS):
-                if _is_there(file):
+                if is_there(self._system, file):
                     return True
                 row = self._ask(_HAS, name)
                 if not row or row[0][0]:
@@ -153,9 +200,70 @@ class DirectoryStore:
             row = self._ask(_HAS, name)
             if row and self._rows is not None:
                 self._rows.execute(_REMOVE, (name,))
-            return _unlink(file) or bool(row and row[0][0])
+            return self._remove_file(file) or bool(row and row[0][0])
         except (OSError, sqlite3.Error) as error:
             raise self._failure(name, "remove", error) from error
+
+    def renew(self, name: str, before: float) -> bool:
+        """Let what is under `name` count as put now, if it was put `before` that; whether there is anything."""
+        file = self._file(check_name(name))
+        try:
+            for _ in range(_ROUNDS):
+                if (modified := self._modified(file)) is not None:
+                    if modified < before:
+                        self._check(os.path.dirname(file))
+                        self._system.utime(file, (now := time.time(), now))  # the clock of `put` may be some ms behind
+                    return True
+                row = self._ask(_AGE, name)
+                if not row:
+                    return False
+                ((is_whole, put),) = row
+                if is_whole and (
+                    (isinstance(put, float) and put >= before) or self._write_row(_RENEW, time.time(), name)
+                ):
+                    return True
+        except FileNotFoundError:
+            return False
+        except (OSError, sqlite3.Error) as error:
+            raise self._failure(name, "renew", error) from error
+        return False
+
+    def remove_old(self, name: str, before: float) -> bool:
+        """Remove what is under `name`, unless it was put or renewed since `before`; whether it was removed."""
+        file = self._file(check_name(name))
+        try:
+            removed = bool(self._ask(_AGE, name)) and self._write_row(_REMOVE_OLD, name, before)
+            modified = self._modified(file)
+            if modified is None or modified >= before:
+                return removed and modified is None
+            # Put aside first: who renews it now is told that it is gone, and who did so just before gets it back.
+            aside = f"{self._new}/{os.getpid()}-{os.urandom(8).hex()}"
+            self._check(os.path.dirname(file))
+            self._make(self._new)
+            self._system.replace(file, aside)
+            if (now := self._modified(aside)) is not None and now >= before:
+                self._move(aside, file)
+                return False
+            return remove_file(self._system, aside)
+        except FileNotFoundError:
+            return False
+        except (OSError, sqlite3.Error) as error:
+            raise self._failure(name, "remove", error) from error
+
+    def compact(self) -> None:
+        """Give the disk back what removed rows have left in the SQLite file, where that is a quarter of it or more.
+
+        Raises nothing: where it can't be done now, the room is used for other rows.
+        """
+        with suppress(sqlite3.Error, OSError):
+            if self._rows is None:
+                return
+            shares = "SELECT freelist_count * 4 >= page_count FROM pragma_freelist_count, pragma_page_count"
+            if self._rows.rows(shares) == [(1,)]:
+                self._rows.execute("VACUUM")
+
+    def _write_row(self, statement: str, *values: str | float) -> bool:
+        return self._rows is not None and self._rows.execute(statement, values) > 0
 
     def entries(self, prefix: str = "") -> Iterator[Entry]:
         """All entries whose names begin with `prefix`, in no particular order. Writes nothing."""
@@ -168,8 +276,9 @@ class DirectoryStore:
         except (OSError, sqlite3.Error) as error:
             raise self._failure(f"{prefix}*", "list", error) from error
         for name, nbytes, modified in rows:
-            if name not in files:
-                yield Entry(name, nbytes, modified)
+            # SQLite doesn't notice when a value in its file was altered: what has no name can't be found, either.
+            if name not in files and isinstance(name, str) and is_name(name):
+                yield Entry(name, nbytes, modified if isinstance(modified, float) else 0.0)
 
     def _ask(self, query: str, *values: str) -> list[Any]:
         if self._rows is None:
@@ -188,41 +297,92 @@ class DirectoryStore:
             f"the SQLite file in {self._path} can't be written ({refusal}): small values are kept as files of their own"
         )
 
+    def _put_row(self, rows: Database, name: str, file: str, data: bytes) -> None:
+        # A random version never comes again, not even in a new file after a damaged one.
+        version = int.from_bytes(os.urandom(7), "little")
+        rows.execute(_PUT, (name, version, time.time(), data))
+        if is_there(self._system, file):
+
+            def drop_file(connection: sqlite3.Connection) -> None:
+                # Unless a larger value came after ours.
+                if connection.execute(_HAS, (name,)).fetchone() == (1,):
+                    self._remove_file(file)
+
+            rows.change(drop_file)
+
     def _put_file(self, name: str, file: str, chunks: Sequence[bytes | memoryview]) -> None:
         self._sweep()
         new = f"{self._new}/{os.getpid()}-{os.urandom(8).hex()}"
         try:
             self._write_new(new, chunks)
-            _move(new, file)
+            self._move(new, file)
         except BaseException:
             with suppress(OSError):
-                _unlink(new)
+                self._system.unlink(new)
             raise
         if self._durable:
-            _sync_folder(os.path.dirname(file))
+            sync_folder(self._system, os.path.dirname(file))
         # A row that stays because SQLite is out of order does no harm: the file is the value.
         with suppress(sqlite3.Error):
             if self._rows is not None and self._ask(_HAS, name):
 
                 def drop_row(connection: sqlite3.Connection) -> None:
                     # Unless a smaller value came after ours.
-                    if _is_there(file):
+                    if is_there(self._system, file):
                         connection.execute(_GONE, (name,))
 
                 self._rows.change(drop_row)
 
     def _write_new(self, path: str, chunks: Sequence[bytes | memoryview]) -> None:
         try:
-            descriptor = os.open(path, _CREATE, 0o600)
+            self._check(self._new)
+            write_new(self._system, path, chunks, durable=self._durable)
         except FileNotFoundError:
-            make_folder(self._path)
-            os.makedirs(self._new, exist_ok=True)  # noqa: PTH103 - a string already
-            descriptor = os.open(path, _CREATE, 0o600)
-        with open(descriptor, "wb") as stream:  # noqa: PTH123 - a descriptor
-            stream.writelines(chunks)
+            make_folder(self._path, self._system)
+            self._make(self._new)
+            write_new(self._system, path, chunks, durable=self._durable)
+
+    def _move(self, new: str, file: str) -> None:
+        folder = os.path.dirname(file)
+        try:
+            self._check(folder)
+            self._system.replace(new, file)
+        except FileNotFoundError:
+            self._make(folder)
+            self._system.replace(new, file)
+
+    def _remove_file(self, file: str) -> bool:
+        self._check(os.path.dirname(file))
+        return remove_file(self._system, file)
+
+    def _read_file(self, file: str) -> Content | None:
+        try:
+            view, status = read_whole(self._system, file, mapped=not self.is_network, links=False)
+        except FileNotFoundError:
+            return None
+        return Content(view, _stamp(status))
+
+    def _modified(self, file: str) -> float | None:
+        try:
+            return self._system.stat(file).st_mtime
+        except FileNotFoundError:
+            return None
+
+    def _make(self, folder: str) -> None:
+        """Make a folder of ours, for this user alone."""
+        for made in make_folders(self._system, folder, 0o700):
             if self._durable:
-                stream.flush()
-                os.fsync(descriptor)
+                sync_folder(self._system, os.path.dirname(made))
+        self._check(folder)
+
+    def _check(self, folder: str) -> None:
+        """Raise OSError where a symbolic link is on the way to a folder of ours."""
+        if folder in self._checked:
+            return
+        real = os.path.realpath(self._path)
+        if os.path.realpath(folder) != folder.replace(str(self._path), real, 1):
+            raise OSError(errno.ELOOP, f"a symbolic link stands in the way to {folder}")
+        self._checked.add(folder)
 
     def _sweep(self) -> None:
         """Remove what killed processes left half-written."""
@@ -230,11 +390,12 @@ class DirectoryStore:
             return
         self._swept = time.monotonic()
         stale = time.time() - _STALE_SECONDS
-        with suppress(OSError), os.scandir(self._new) as found:
-            for item in found:
+        with suppress(OSError):
+            self._check(self._new)
+            for item in self._system.scan(self._new):
                 with suppress(OSError):
-                    if item.stat().st_mtime < stale:
-                        _unlink(item.path)
+                    if _NEW_NAME.match(item.name) and item.stat(follow_symlinks=False).st_mtime < stale:
+                        self._system.unlink(item.path)
 
     def _file(self, name: str) -> str:
         head, slash, last = name.rpartition("/")
@@ -242,8 +403,8 @@ class DirectoryStore:
         return f"{self._files}/{head}{slash}@{pair}/{last}"
 
     def _walk(self, folder: str, head: str, prefix: str) -> Iterator[Entry]:
-        for item in _scan(folder):
-            if item.name == "@new" or not item.is_dir():
+        for item in self._scan(folder):
+            if item.name == "@new" or not item.is_dir(follow_symlinks=False):
                 continue
             if item.name.startswith("@"):
                 yield from self._fan(item.path, head, prefix)
@@ -253,15 +414,22 @@ class DirectoryStore:
                 yield from self._walk(item.path, below, prefix)
 
     def _fan(self, folder: str, head: str, prefix: str) -> Iterator[Entry]:
-        for item in _scan(folder):
+        for item in self._scan(folder):
             name = head + item.name
             # What other programs leave in folders (`.DS_Store`) is in no place where we would put it.
             if name.startswith(prefix) and is_name(name) and self._file(name) == item.path:
                 try:
-                    status = item.stat()
+                    status = item.stat(follow_symlinks=False)
                 except FileNotFoundError:
                     continue
-                yield Entry(name, status.st_size, status.st_mtime)
+                if stat.S_ISREG(status.st_mode):
+                    yield Entry(name, status.st_size, status.st_mtime)
+
+    def _scan(self, folder: str) -> list[os.DirEntry[str]]:
+        try:
+            return self._system.scan(folder)
+        except FileNotFoundError:
+            return []
 
     def _failure(self, name: str, action: str, error: OSError | sqlite3.Error) -> StoreError:
         reason = error.strerror if isinstance(error, OSError) else None
@@ -273,73 +441,5 @@ class DirectoryStore:
             warnings.warn(message, CheckpointWarning, stacklevel=3)
 
 
-def _put_row(rows: Database, name: str, file: str, data: bytes) -> None:
-    # A random version never comes again, not even in a new file after a damaged one.
-    version = int.from_bytes(os.urandom(7), "little")
-    rows.execute(_PUT, (name, version, time.time(), data))
-    if _is_there(file):
-
-        def drop_file(connection: sqlite3.Connection) -> None:
-            # Unless a larger value came after ours.
-            if connection.execute(_HAS, (name,)).fetchone() == (1,):
-                _unlink(file)
-
-        rows.change(drop_file)
-
-
-def _read_file(path: str) -> Content | None:
-    try:
-        descriptor = os.open(path, _READ)
-    except FileNotFoundError:
-        return None
-    try:
-        status = os.fstat(descriptor)
-        if status.st_size >= _MAPPED_NBYTES:
-            view = memoryview(mmap.mmap(descriptor, status.st_size, access=mmap.ACCESS_COPY))
-        else:
-            view = memoryview(bytearray(os.read(descriptor, _MAPPED_NBYTES)))
-    finally:
-        os.close(descriptor)
-    return Content(view, (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns))
-
-
-def _is_there(path: str) -> bool:
-    try:
-        os.stat(path)
-    except FileNotFoundError:
-        return False
-    return True
-
-
-def _unlink(path: str) -> bool:
-    try:
-        os.unlink(path)  # noqa: PTH108 - a string already
-    except FileNotFoundError:
-        return False
-    return True
-
-
-def _move(source: str, target: str) -> None:
-    try:
-        os.replace(source, target)  # noqa: PTH105 - strings already
-    except FileNotFoundError:
-        os.makedirs(os.path.dirname(target), exist_ok=True)  # noqa: PTH103 - strings already
-        os.replace(source, target)  # noqa: PTH105 - strings already
-
-
-def _scan(folder: str) -> list[os.DirEntry[str]]:
-    try:
-        with os.scandir(folder) as found:
-            return list(found)
-    except FileNotFoundError:
-        return []
-
-
-def _sync_folder(path: str) -> None:
-    if os.name != "posix":
-        return  # elsewhere a folder can't be opened, and renames are journalled
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _stamp(status: os.stat_result) -> tuple[int, ...]:
+    return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
 from typing import TYPE_CHECKING
+
+from ipycheckpoint.store.system import REAL, make_folders, write_new
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from ipycheckpoint.store.system import System
+
+DIRECTORY = ".ipycheckpoint"
+"""The name of the cache directory beside a notebook or script."""
 
 GITIGNORE = "*\n"
 
@@ -16,7 +25,7 @@ CACHEDIR_TAG = (
 )
 
 
-def make_folder(path: Path) -> None:
+def make_folder(path: Path, system: System = REAL) -> None:
     """Make the folder `path` for this user alone, unless it is there.
 
     Only a folder that was made here, or is empty, gets its `.gitignore` and ``CACHEDIR.TAG``: another one may be the
@@ -25,13 +34,17 @@ def make_folder(path: Path) -> None:
     Raises:
         OSError: it can't be made.
     """
-    if (path / "CACHEDIR.TAG").exists():
+    folder = str(path)
+    if os.path.exists(f"{folder}/CACHEDIR.TAG"):
         return
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folders(system, os.path.dirname(folder))
     try:
-        path.mkdir(mode=0o700)
+        system.mkdir(folder, 0o700)
     except FileExistsError:
-        if any(path.iterdir()):
+        # Who was killed in the middle of this has left the first of the two.
+        if any(item.name != ".gitignore" for item in system.scan(folder)):
             return
-    (path / ".gitignore").write_text(GITIGNORE, encoding="utf-8")
-    (path / "CACHEDIR.TAG").write_text(CACHEDIR_TAG, encoding="utf-8")
+    for name, text in ((".gitignore", GITIGNORE), ("CACHEDIR.TAG", CACHEDIR_TAG)):
+        # Never through a link, and never in place of what the user has there.
+        with suppress(FileExistsError):
+            write_new(system, f"{folder}/{name}", [text.encode()])

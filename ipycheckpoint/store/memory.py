@@ -42,6 +42,11 @@ class MemoryStore:
         value = self._values.get(check_name(name))
         return None if value is None else Content(memoryview(bytearray(value.data)), (value.version,))
 
+    def state(self, name: str, content: Content) -> object | None:
+        """What stays equal for as long as `content` is under `name`."""
+        value = self._values.get(name)
+        return value.version if value is not None and content.stamp == (value.version,) else None
+
     def put(self, name: str, chunks: Sequence[bytes | memoryview]) -> None:
         """Put `chunks`, one after the other, under `name`, in place of what may be there."""
         self._values[check_name(name)] = _Value(b"".join(chunks), next(self._versions), time.time())
@@ -53,6 +58,18 @@ class MemoryStore:
     def remove(self, name: str) -> bool:
         """Remove what is under `name`; whether there was anything."""
         return self._values.pop(check_name(name), None) is not None
+
+    def renew(self, name: str, before: float) -> bool:
+        """Let what is under `name` count as put now, if it was put `before` that; whether there is anything."""
+        value = self._values.get(check_name(name))
+        if value is not None and value.modified < before:
+            self._values[name] = value._replace(modified=time.time())
+        return value is not None
+
+    def remove_old(self, name: str, before: float) -> bool:
+        """Remove what is under `name`, unless it was put or renewed since `before`; whether it was removed."""
+        value = self._values.get(check_name(name))
+        return value is not None and value.modified < before and self.remove(name)
 
     def entries(self, prefix: str = "") -> Iterator[Entry]:
         """All entries whose names begin with `prefix`."""

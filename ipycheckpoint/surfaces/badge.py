@@ -1,4 +1,4 @@
-"""The line under a cell: what happened, how long it took, how large it is, since when, and why."""
+"""The words of the line under a cell: what happened, how long it took, how large it is, since when, and why."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ from ipycheckpoint.identity.explain import clock
 from ipycheckpoint.record.outcome import Computed, Restored
 
 if TYPE_CHECKING:
+    from ipycheckpoint.progress import Progress
     from ipycheckpoint.record.outcome import Outcome
     from ipycheckpoint.record.record import Header
 
 MIME = "application/vnd.ipycheckpoint.outcome+json"
 
-_GLYPHS = {"restored": "✓", "computed": "●", "refused": "!"}
+_GLYPHS = {"restored": "✓", "computed": "●", "refused": "!", "under way": "…"}
+_GREY, _WARNING = "var(--jp-ui-font-color2, #666)", "var(--jp-warn-color1, #b25b00)"
 
 
 def in_words(outcome: Outcome) -> str:
@@ -53,14 +55,36 @@ def bundle(outcome: Outcome) -> dict[str, Any]:
         "nbytes": 0 if header is None else header.nbytes,
         "because": outcome.explanation.reason if kind != "refused" else words,
     }
-    color = "var(--jp-warn-color1, #b25b00)" if kind == "refused" else "var(--jp-ui-font-color2, #666)"
+    color = _WARNING if kind == "refused" else _GREY
+    return {**_shown(f"{_GLYPHS[kind]} {words}", color, str(outcome.explanation)), MIME: about}
+
+
+def progress_in_words(progress: Progress, seconds_left: float | None = None) -> str:
+    """One line for what is under way.
+
+    >>> from ipycheckpoint.progress import Progress
+    >>> progress_in_words(Progress("keeping", 320_000_000, 1_200_000_000), 2.8)
+    'keeping 320 MB of 1.2 GB · about 3 s left'
+    >>> progress_in_words(Progress("looking at the inputs"))
+    'looking at the inputs'
+    """
+    words = progress.what
+    if progress.total:
+        done = f"{bytes_in_words(progress.done)} of " if 0 < progress.done < progress.total else ""
+        words += f" {done}{bytes_in_words(progress.total)}"
+    return words if seconds_left is None else f"{words} · about {_about(seconds_left)} left"
+
+
+def progress_bundle(words: str) -> dict[str, Any]:
+    """The MIME bundle of a line that is to change yet: it tells programs nothing."""
+    return _shown(f"{_GLYPHS['under way']} {words}", _GREY)
+
+
+def _shown(line: str, color: str, title: str = "") -> dict[str, Any]:
+    hint = f' title="{html.escape(title, quote=True)}"' if title else ""
     return {
-        "text/plain": f"{_GLYPHS[kind]} {words}",
-        "text/html": (
-            f'<div style="font-size:85%;color:{color}" title="{html.escape(str(outcome.explanation), quote=True)}">'
-            f"{_GLYPHS[kind]} {html.escape(words)}</div>"
-        ),
-        MIME: about,
+        "text/plain": line,
+        "text/html": f'<div style="font-size:85%;color:{color}"{hint}>{html.escape(line)}</div>',
     }
 
 
@@ -82,6 +106,10 @@ def seconds_in_words(seconds: float) -> str:
         return f"{seconds:.1f} s"
     minutes = round(seconds / 60)
     return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def _about(seconds: float) -> str:
+    return f"{max(1, round(seconds))} s" if seconds < 99.5 else seconds_in_words(max(seconds, 120))
 
 
 def bytes_in_words(nbytes: float) -> str:

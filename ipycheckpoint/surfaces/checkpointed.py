@@ -4,25 +4,29 @@ from __future__ import annotations
 
 import time
 import warnings
+from contextlib import ExitStack
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import UsageError as ShellUsageError
 
-from ipycheckpoint import workspace
+from ipycheckpoint import tagging, workspace
 from ipycheckpoint.engine.ambient.ambience import generator_ingredients
 from ipycheckpoint.engine.call import Terms
 from ipycheckpoint.engine.cell import Cell
-from ipycheckpoint.engine.cellhit import CellHit, look_up_cell
+from ipycheckpoint.engine.cellhit import CellHit
 from ipycheckpoint.engine.cellrun import CellRun
 from ipycheckpoint.engine.sources import pinned, watched
-from ipycheckpoint.errors import CheckpointWarning, Unidentifiable, UsageError
+from ipycheckpoint.errors import CheckpointFailedError, CheckpointWarning, Unidentifiable, UsageError
 from ipycheckpoint.identity.cells import identify_cell
+from ipycheckpoint.identity.context import CellContext
 from ipycheckpoint.identity.explain import Explanation
 from ipycheckpoint.identity.names import of_cell
 from ipycheckpoint.identity.ownership import is_shells_own
 from ipycheckpoint.identity.work import tag_ingredients
 from ipycheckpoint.record.outcome import Refused
 from ipycheckpoint.surfaces.options import CellOptions, parse_options
+from ipycheckpoint.surfaces.pluggedcells import identified, look_up, plugged_by
 from ipycheckpoint.surfaces.reading import is_quiet, label_of, written_out
 from ipycheckpoint.surfaces.screen import Recording, ShellScreen
 from ipycheckpoint.surfaces.transform import mark_the_end, only_call
@@ -31,20 +35,26 @@ if TYPE_CHECKING:
     import ast
     from collections.abc import Callable
 
+    from ipycheckpoint.cache.base import Records
+    from ipycheckpoint.engine.tape import Tape
     from ipycheckpoint.identity.names import CellForm
+    from ipycheckpoint.identity.work import Work
     from ipycheckpoint.record.outcome import Outcome
+    from ipycheckpoint.surfaces.line import Line
+    from ipycheckpoint.surfaces.pluggedcells import Plugged
     from ipycheckpoint.surfaces.transform import Marked
 
 
 class CheckpointedCell:
     """Looks the cell up when it is transformed, then is called by the transformed cell, and finishes after it.
 
-    `number` is what the transformed cell calls it by.
+    `number` is what the transformed cell calls it by, `line` what is said of it.
     """
 
-    def __init__(self, shell: Any, number: int, *, least_seconds: float = 0.0) -> None:
+    def __init__(self, shell: Any, number: int, line: Line, *, least_seconds: float = 0.0) -> None:
         self._shell = shell
         self._number = number
+        self.line = line
         self._least_seconds = least_seconds
         self._began = time.perf_counter()
         self.is_automatic = False
@@ -53,10 +63,15 @@ class CheckpointedCell:
         self._hit: CellHit | None = None
         self._error: BaseException | None = None
         self._recording: Recording | None = None
+        self._tape: Tape | None = None
         self._reached_end = False
         self._shown: object = None
         self._outcome: Outcome | None = None
         self._undo: Callable[[], None] | None = None
+        self._ended: Callable[[], None] = lambda: None
+        """Tells whoever wants to know that the run is over."""
+        self._scope = ExitStack()
+        """What holds while the cell runs: its tags."""
         self.options = CellOptions()
 
     def tree(self, marked: Marked) -> ast.Module:
@@ -65,6 +80,8 @@ class CheckpointedCell:
             return self._tree(marked)
         except UsageError as problem:
             self._error = ShellUsageError(str(problem))
+        except CheckpointFailedError as problem:  # the settings say that it is raised
+            self._error = problem
         except KeyboardInterrupt as interrupt:  # nothing has been touched: the cell ends as any interrupted one
             self._error = interrupt
         except Exception as fault:  # noqa: BLE001 - a fault of ours must not cost the user the run
@@ -76,6 +93,9 @@ class CheckpointedCell:
     def _tree(self, marked: Marked) -> ast.Module:
         self.is_automatic = marked.automatic
         self.options = options = parse_options(marked.line)
+        self.line.is_quiet |= options.quiet
+        if options.tags:
+            self._scope.enter_context(tagging.tags(*options.tags))
         if not marked.automatic:
             _check_body(marked.source)
         here = workspace.current()
@@ -85,42 +105,50 @@ class CheckpointedCell:
         analysed = written_out(marked.body, self._shell.transform_cell)
         form = of_cell(analysed, marked.text, quiet=is_quiet(marked.source))
         label = options.name or label_of(form, marked.source)
-        tags = workspace.current_tags() + options.tags
-        terms = Terms(mode, tags, options.expires_seconds, _warn, watch=not options.no_watch)
-        try:
-            cell = self._cell(form, marked.source, label, terms)
-        except Unidentifiable as problem:
-            self._outcome = Refused(None, Explanation("refused", label, str(problem)), 0.0, problem)
-            return marked.body
-        cache = here.cache()
-        found = look_up_cell(cache, cell, terms)
-        if isinstance(found, CellHit):
-            self._hit = found
-            return only_call("apply", self._number)
-        self._run = CellRun(cache, cell, terms, found)
+        terms = Terms(mode, tagging.current_tags(), options.expires_seconds, _warn, watch=not options.no_watch)
+        plugged = plugged_by(options, self._shell.user_ns)
+        if plugged.identifier is not None:
+            terms = replace(terms, watch=False)  # what it leaves out is none of ours to look for
+        with self.line.looking():
+            try:
+                cell, cache = self._cell(form, marked.source, label, terms, plugged)
+            except CheckpointFailedError as problem:
+                if here.on_error == "raise" and not isinstance(problem, Unidentifiable):
+                    raise
+                self._outcome = Refused(None, Explanation("refused", label, str(problem)), 0.0, problem)
+                return marked.body
+            found = look_up(cache, cell, terms)
+            if isinstance(found, CellHit):
+                self._hit = found
+                return only_call("apply", self._number)
+            self._run = CellRun(cache, cell, terms, found)
+            self._ended = here.news.begin(label, cell.work.identity.key, "cell")
         interactivity = getattr(self._shell, "ast_node_interactivity", "last_expr")
         body = mark_the_end(marked.body, self._number, shows_assignments=interactivity == "last_expr_or_assign")
         self._recording = Recording(self._shell)
         return self._run.witnessed(body)
 
-    def _cell(self, form: CellForm, source: str, label: str, terms: Terms) -> Cell:
-        namespace, options = self._shell.user_ns, self.options
-        work = identify_cell(
-            form,
-            source,
-            namespace,
-            label,
-            inputs=options.inputs,
-            extra=[
-                *tag_ingredients(terms.tags),
-                *watched(options.watch),
-                *pinned(options.pin),
-                *(generator_ingredients() if options.rng == "strict" else ()),
-            ],
-            users_names=[name for name in namespace if self._is_users_name(name)] if form.dynamic else (),
-        )
+    def _cell(self, form: CellForm, source: str, label: str, terms: Terms, plugged: Plugged) -> tuple[Cell, Records]:
+        """The cell, and where its record is. Raises Unidentifiable, or what the user's identifier failed with."""
+        namespace, options, records = self._shell.user_ns, self.options, plugged.records
+        extra = [
+            *tag_ingredients(terms.tags),
+            *watched(options.watch),
+            *pinned(options.pin),
+            *(generator_ingredients() if options.rng == "strict" else ()),
+        ]
+
+        def identify() -> Work:
+            names = [name for name in namespace if self._is_users_name(name)] if form.dynamic else ()
+            return identify_cell(form, source, namespace, label, inputs=options.inputs, extra=extra, users_names=names)
+
+        if plugged.identifier is None:
+            work = identify()
+        else:
+            context = CellContext(form, source, namespace, label, identify, tags=terms.tags)
+            work, records = identified(plugged, context, extra)
         outputs = None if options.outputs is None else frozenset(options.outputs)
-        return Cell(form, work, namespace, self._is_users_name, outputs, frozenset(options.exclude))
+        return Cell(form, work, namespace, self._is_users_name, outputs, frozenset(options.exclude)), records
 
     def _is_users_name(self, name: str) -> bool:
         if is_shells_own(name):
@@ -147,7 +175,7 @@ class CheckpointedCell:
             if outcome.value is not None:
                 self._undo = screen.format_next_result_as(tape.result)
             else:
-                screen.display(tape.result["data"], tape.result["metadata"], {}, update=False)
+                screen.result(tape.result["data"], tape.result["metadata"])
         return outcome.value
 
     def fail(self) -> None:
@@ -155,16 +183,31 @@ class CheckpointedCell:
         assert self._error is not None
         raise self._error
 
-    def finish(self) -> Outcome | None:
-        """The execution has ended, in whatever way: keep what it left, and say what happened."""
-        tape = self._recording.stop() if self._recording is not None else None
+    def end(self) -> None:
+        """The execution has ended, in whatever way: what is shown from here on isn't the cell's."""
+        self._scope.close()
+        if self._recording is not None:
+            self._tape = self._recording.stop()
         if self._undo is not None:
             self._undo()
-        if self._run is not None and tape is not None:
+
+    def abandon(self) -> None:
+        """Keep nothing: the extension goes while the cell runs."""
+        if self._recording is not None:
+            self._recording.stop()
+        if self._run is not None:
+            self._run.abandon()
+        self._run = self._hit = None
+
+    def finish(self) -> Outcome | None:
+        """Keep what the execution left, once it has ended; returns what happened, if that is worth a word."""
+        if self._run is not None and self._tape is not None:
             if self._reached_end and self._run.seconds >= self._least_seconds:
-                self._outcome = self._run.finish(self._shown, tape)
+                with self.line.keeping():
+                    self._outcome = self._run.finish(self._shown, self._tape)
             else:
                 self._run.abandon()
+        self._ended()
         is_quick = self._hit is None and time.perf_counter() - self._began < self._least_seconds
         # They hold what was there before, and the user may have let go of it.
         self._run = self._hit = self._shown = None

@@ -7,20 +7,28 @@ from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import UsageError as ShellUsageError
 from IPython.core.magic import Magics, line_cell_magic, magics_class
-from traitlets import Bool, Enum, TraitError, Unicode, observe
+from traitlets import Any as Anything
+from traitlets import Bool, Enum, TraitError, Unicode, observe, validate
 from traitlets.config import Configurable
 
 from ipycheckpoint import workspace
 from ipycheckpoint.engine.lookup import MODES
 from ipycheckpoint.errors import UsageError
+from ipycheckpoint.record.trust import paths_in
 from ipycheckpoint.surfaces.badge import bytes_in_words, seconds_in_words
+from ipycheckpoint.surfaces.commands.asking import ASKED, ask
+from ipycheckpoint.surfaces.commands.place import Place
+from ipycheckpoint.surfaces.defaults import defaults
 from ipycheckpoint.surfaces.extension import Extension
 from ipycheckpoint.surfaces.options import OPTIONS, help_text
+from ipycheckpoint.surfaces.panel import close_panels, panel
+from ipycheckpoint.surfaces.plugging import listing_at
+from ipycheckpoint.units import parse_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_COMMANDS = ("why", "list", "forget", "auto")
+_COMMANDS = tuple(dict.fromkeys(("panel", "why", "list", "forget", "auto", *(command.name for command in ASKED))))
 _AUTO_SECONDS = 1.0
 _ATTRIBUTE = "_ipycheckpoint_extension"
 
@@ -31,25 +39,52 @@ class Checkpoint(Configurable):
     directory = Unicode("", help="Where the cache is; empty: .ipycheckpoint beside the notebook.").tag(config=True)
     mode = Enum([*MODES, ""], "", help="on, off, read or refresh; empty: IPYCHECKPOINT_MODE, else on.").tag(config=True)
     quiet = Bool(False, help="No line under the cells.").tag(config=True)
+    store = Unicode("", help="The URL of a store that others share, such as s3://team/cache.").tag(config=True)
+    max_bytes = Unicode("", help="What a cache is pruned to after a save, such as 5GB; empty: no limit.").tag(
+        config=True
+    )
+    accept = Unicode("", help="Secrets of others whose records are trusted: files or folders, as in a PATH.").tag(
+        config=True
+    )
+    cache = Anything(None, help="A cache of your own, as for --cache.").tag(config=True)
+    identifier = Anything(None, help="An identifier of your own, as for --identifier.").tag(config=True)
 
     def __init__(self, extension: Extension, **kwargs: Any) -> None:
         self._extension = extension
         super().__init__(**kwargs)
         self._apply()
 
-    @observe("directory", "mode", "quiet")
+    @validate("max_bytes")
+    def _check_size(self, proposal: Any) -> str:
+        try:
+            parse_size(proposal["value"] or 0)
+        except UsageError as problem:
+            raise TraitError(str(problem)) from None
+        return str(proposal["value"])
+
+    @observe("directory", "store", "mode", "quiet", "max_bytes", "accept")
     def _changed(self, _: Any) -> None:
         self._apply()
+
+    @observe("cache", "identifier")
+    def _plugged(self, change: Any) -> None:
+        # One by one: what `defaults` says of the other stays.
+        defaults[f"checkpoint.{change.name}"] = change.new
 
     def withdraw(self) -> None:
         """Leave the workspace as if nobody had set anything."""
         here = workspace.current()
-        here.directory, here.mode = None, None
+        here.directory, here.store, here.mode = None, None, None
+        here.plugged, here.identifier = None, None
+        here.max_bytes, here.accept = None, ()
 
     def _apply(self) -> None:
         here = workspace.current()
         here.directory = Path(self.directory).expanduser().absolute() if self.directory else None
+        here.store = self.store or None
         here.mode = self.mode or None
+        here.max_bytes = parse_size(self.max_bytes) if self.max_bytes else None
+        here.accept = paths_in(self.accept)
         self._extension.quiet = self.quiet
 
 
@@ -70,18 +105,20 @@ class CheckpointMagics(Magics):
             return None
         command, _, rest = line.strip().partition(" ")
         try:
-            return self._command(command or "list", rest.strip())
+            return self._command(command or "panel", rest.strip())
         except UsageError as problem:
             raise ShellUsageError(str(problem)) from None
 
     def _command(self, command: str, rest: str) -> object:
-        if command == "why":
+        if command == "why" and (not rest or rest in workspace.current().labels()):
             return self._extension.why(rest or None)
         if command == "auto":
             self._auto(rest)
             return None
-        cache = workspace.current().cache()
-        if command == "list":
+        if command == "panel" and not rest and hasattr(self.shell, "kernel"):
+            return panel()
+        cache = listing_at()
+        if command == "list" or (command == "panel" and not rest):
             rows = cache.rows()
             print(  # noqa: T201 - what a line magic is for
                 f"{len(rows)} records in {cache.location}, {bytes_in_words(sum(row.nbytes for row in rows))}"
@@ -91,13 +128,17 @@ class CheckpointMagics(Magics):
                 times = {0: "not restored yet", 1: "restored once"}.get(row.hits, f"restored {row.hits} times")
                 print(f"  {row.label}: {seconds}, {size}, {times}")  # noqa: T201 - as above
             return None
-        if command == "forget":
-            if not rest:
-                raise UsageError("%checkpoint forget needs the NAME of a checkpoint; %checkpoint list shows them")
+        if command == "forget" and rest in cache.catalogue.labels():  # it may have spaces in it
             count = cache.forget_label(rest)
             print(f"forgot {count} record{'' if count == 1 else 's'} of {rest}")  # noqa: T201 - as above
             return None
-        raise UsageError(f"%checkpoint {command}: no such command; there are {', '.join(_COMMANDS)}")
+        if command not in _COMMANDS:
+            raise UsageError(f"%checkpoint {command}: no such command; there are {', '.join(_COMMANDS)}")
+        here = workspace.current()
+        answer = ask(f"{command} {rest}", cache, Place(cache.directory, here.why_there()), here.cache)
+        if answer is not None:
+            print(answer.to_json() if "--json" in rest.split() else answer)  # noqa: T201 - as above
+        return None
 
     def _auto(self, rest: str) -> None:
         match rest.split():
@@ -122,8 +163,11 @@ CheckpointMagics.checkpoint.__doc__ = f"""Never run this cell twice for the same
 
 {help_text()}
 As a line magic:
+  %checkpoint                the cache browser: what is kept, and what can be done with it
   %checkpoint why [NAME]     why the last run was a hit or a miss
   %checkpoint list           what is kept
+  %checkpoint ls, show, verify, prune, pin, trust, export and more: as `ipycheckpoint` in a shell;
+                             %checkpoint ls --help tells of one
   %checkpoint forget NAME    forget the records of a checkpoint
   %checkpoint auto           from now on every cell is a checkpoint, kept if it takes a second
                              or more (auto --min-seconds 10); auto off ends it
@@ -153,6 +197,7 @@ def unload(shell: Any) -> None:
     loaded = getattr(shell, _ATTRIBUTE, None)
     if loaded is None:
         return
+    close_panels()
     extension, settings, magics = loaded
     extension.unload()
     settings.withdraw()
@@ -177,7 +222,7 @@ def _completer(shell: Any) -> Callable[[Any, Any], list[str]]:
             return [option for option in OPTIONS if option.startswith(symbol)]
         before = words[:-1] if symbol else words
         option = next((word for word in reversed(before) if word.startswith("--")), None)
-        if option in ("--inputs", "--outputs", "--exclude"):
+        if option in ("--inputs", "--outputs", "--exclude", "--identifier", "--cache"):
             return sorted(name for name in shell.user_ns if name.startswith(symbol) and not name.startswith("_"))
         return [*_labels(symbol), *([] if symbol else OPTIONS)]
 

@@ -6,10 +6,12 @@ import argparse
 import difflib
 import shlex
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, NoReturn
 
 from ipycheckpoint.errors import UsageError
-from ipycheckpoint.workspace import check_tag, parse_duration
+from ipycheckpoint.tagging import check_tag
+from ipycheckpoint.units import parse_duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -32,6 +34,10 @@ class CellOptions:
     quiet: bool = False
     rng: str | None = None
     """``strict``: the states of global random generators before the run are Ingredients."""
+    identifier: str | None = None
+    """The variable that holds an identifier of the user's."""
+    cache: str | None = None
+    """The variable that holds a cache of the user's, or says where one is."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -63,6 +69,10 @@ def _parser() -> _Parser:
         choices=["strict"],
         help="strict: the states that global random generators are in before the run count",
     )
+    parser.add_argument(
+        "--identifier", metavar="VAR", help="what says which cells are the same, in place of their code and inputs"
+    )
+    parser.add_argument("--cache", metavar="VAR", help="what keeps the record, in place of the current cache")
     parser.add_argument("--no-watch", action="store_true", help="files that the cell reads and writes don't count")
     parser.add_argument("--rerun", action="store_true", help="run whatever is kept, and keep the new result")
     parser.add_argument("--quiet", action="store_true", help="no line under the cell")
@@ -71,14 +81,16 @@ def _parser() -> _Parser:
 
 USAGE = (
     "%%checkpoint [NAME] [--tags K=V …] [--inputs VAR …] [--outputs VAR …] [--exclude VAR …]"
-    " [--watch PATH …] [--no-watch] [--pin PKG …] [--expires 1d] [--rng strict] [--rerun] [--quiet]"
+    " [--watch PATH …] [--no-watch] [--pin PKG …] [--expires 1d] [--rng strict]"
+    " [--identifier VAR] [--cache VAR] [--rerun] [--quiet]"
 )
 OPTIONS = (
-    "--tags", "--inputs", "--outputs", "--exclude", "--watch", "--no-watch", "--pin", "--expires", "--rng", "--rerun",
-    "--quiet",
+    "--tags", "--inputs", "--outputs", "--exclude", "--watch", "--no-watch", "--pin", "--expires", "--rng",
+    "--identifier", "--cache", "--rerun", "--quiet",
 )  # fmt: skip
 
 
+@lru_cache(maxsize=256)  # making the parser takes longer than a hit may, and a cell is run many times
 def parse_options(line: str) -> CellOptions:
     """The options in `line`; UsageError that names what is wrong and what is allowed.
 
@@ -102,6 +114,8 @@ def parse_options(line: str) -> CellOptions:
         expires_seconds=None if given.expires is None else parse_duration(given.expires),
         rerun=given.rerun,
         rng=given.rng,
+        identifier=_name("--identifier", given.identifier),
+        cache=_name("--cache", given.cache),
         quiet=given.quiet,
     )
 
@@ -116,6 +130,10 @@ def _tag(text: str) -> tuple[str, str]:
     if not equals:
         raise UsageError(f"%%checkpoint: {text!r} is no tag: tags are KEY=VALUE, and NAME comes before the options")
     return check_tag(key), value
+
+
+def _name(option: str, word: str | None) -> str | None:
+    return None if word is None else (_names(option, [word]) or (word,))[0]
 
 
 def _names(option: str, words: Iterable[str] | None) -> tuple[str, ...] | None:

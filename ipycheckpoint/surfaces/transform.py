@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 MARKER = "__ipycheckpoint__"
 """The name, among the builtins, by which a transformed cell reaches the extension."""
 
-_MAGIC = re.compile(r"%%checkpoint(?![\w?])[ \t]*(.*)")
+MAGIC = "%%checkpoint"
+
+_MAGIC = re.compile(MAGIC + r"(?![\w?])[ \t]*(.*)")
 
 
 class Marked(NamedTuple):

@@ -89,7 +89,7 @@ class CacheContract:
         assert (header.label, header.kind, header.seconds) == ("work", "call", 1.5)
         assert header.tags == (("date", "2017-01-01"),)
         [output] = header.outputs
-        assert (output.name, output.type, output.section) == ("return", "ndarray", 0)
+        assert (output.name, output.type, output.section) == ("return", "numpy.ndarray", 0)
         assert output.preview == "float64[20000]"
         assert 160_000 <= output.nbytes <= 161_000
 

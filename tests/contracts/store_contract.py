@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -133,6 +134,32 @@ class StoreContract:
             assert first.stamp == again.stamp
             assert first.stamp != changed.stamp
 
+    @pytest.mark.parametrize("nbytes", [10, 1_000_000])
+    def test_a_state_tells_whether_what_was_got_is_still_there(self, store: Store, place: Path, nbytes: int) -> None:
+        store.put("a", [b"1" * nbytes])
+        content = store.get("a")
+        assert content is not None
+        state = store.state("a", content)
+        assert state is not None
+        assert store.state("a", content) == state
+        store.put("a", [b"2" * nbytes])
+        assert store.state("a", content) != state
+        store.put("a", [b"1" * nbytes])
+        content = store.get("a")
+        assert content is not None
+        state = store.state("a", content)
+        store.remove("a")
+        assert store.state("a", content) != state
+
+    @pytest.mark.parametrize(("before", "after"), [(10, 1_000_000), (1_000_000, 10)])
+    def test_a_state_changes_with_the_size(self, store: Store, before: int, after: int) -> None:
+        store.put("a", [b"1" * before])
+        content = store.get("a")
+        assert content is not None
+        state = store.state("a", content)
+        store.put("a", [b"1" * after])
+        assert store.state("a", content) != state
+
     def test_a_listing_is_of_one_prefix(self, store: Store) -> None:
         for name in ["records/ab1", "records/ab2", "records/cd", "recordsx/ab", "blobs/ab1", "records/ab1/deep"]:
             store.put(name, [b"1"])
@@ -190,6 +217,34 @@ class StoreContract:
         assert wrong == []
         assert len(names_of(store, "own/")) == 180
 
+    @pytest.mark.parametrize("nbytes", [3, 100_000])
+    def test_what_is_old_is_removed_and_what_is_not_stays(self, store, nbytes):
+        store.put("a", [b"x" * nbytes])
+        assert not store.remove_old("a", time.time() - 60)
+        assert content_of(store, "a") == b"x" * nbytes
+        assert store.remove_old("a", time.time() + 60)
+        assert content_of(store, "a") is None
+        assert names_of(store) == []
+
+    @pytest.mark.parametrize("nbytes", [3, 100_000])
+    def test_what_was_renewed_is_not_old_any_more(self, store, nbytes):
+        store.put("a", [b"x" * nbytes])
+        time.sleep(0.02)
+        limit = time.time()
+        assert store.renew("a", limit)
+        assert not store.remove_old("a", limit)
+        assert content_of(store, "a") == b"x" * nbytes
+
+    def test_what_is_young_enough_is_not_written_by_a_renewal(self, store):
+        store.put("a", [b"x"])
+        [before] = store.entries("a")
+        assert store.renew("a", before.modified)
+        assert list(store.entries("a")) == [before]
+
+    def test_what_is_not_there_can_be_neither_renewed_nor_removed(self, store):
+        assert not store.renew("a", time.time())
+        assert not store.remove_old("a", time.time())
+
 
 class SharedStoreContract(StoreContract):
     imports: str
@@ -215,6 +270,19 @@ class SharedStoreContract(StoreContract):
         assert process.returncode == 0, err
         assert err == ""
         return out
+
+    @pytest.mark.parametrize(
+        "change", ["store.put('a', [b'2' * {n}])", "store.remove('a')", "shutil.rmtree(store.path)"]
+    )
+    @pytest.mark.parametrize("nbytes", [10, 1_000_000])
+    def test_a_state_tells_what_other_processes_did(self, store: Store, place: Path, nbytes: int, change: str) -> None:
+        store.put("a", [b"1" * nbytes])
+        content = store.get("a")
+        assert content is not None
+        state = store.state("a", content)
+        assert state is not None
+        self.run(place, "import shutil; " + change.format(n=nbytes))
+        assert store.state("a", content) != state
 
     def test_queries_write_nothing_where_nothing_is(self, store: Store, place: Path) -> None:
         before = snapshot(place)

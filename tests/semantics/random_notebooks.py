@@ -63,13 +63,13 @@ $n[0].append(#)|$n[0][0] = #|$n.append($n)|@n = [$o, $o]|@? = $n[0]|@? = $n[-1]|
 @d = {'k': [#]}|@d = {'k': $l}|@d = {'k': #, 'm': $*}|$d['k'] = #|$d['k'] = $*|$d['m'] = $l|$d['k'].append(#)|@d = $d
 @d = dict($d)|@d = {**$d, 'm': $*}|$d.update(m=$*)|del $d['k']|$d.pop('k', None)|$d.clear()|@d = dict(k=$n, m=$n)
 @? = $d['k']|@? = $d.get('m')|$d[#] = $*|$d |= {'k': $l}|@d = {x: [x] for x in $l}|@l = list($d)|$d.setdefault('m', []).append($i)
-$d[(#, #)] = $l|@d = vars($o)|$d['k'] = $d|@? = $d[(#, #)]|$d[True] = $l
+$d[(#, #)] = $l|$d['k'] = $d|@? = $d[(#, #)]|$d[True] = $l
 @t = ([#], #)|@t = ($l, $*)|@t = $t|$t[0].append(#)|@t = ($*,)|@i, @? = #, $*|@t = tuple($l)|@? = $t[0]|@t = $t + ([#],)
 @e = {#, #}|$e.add(#)|@e = $e|$e.discard(#)|@e = set($l)|$e |= {#}|@i = len($e)|@e = frozenset({#, #})|$e.clear()
 @a = np.arange(6)|@a = np.arange(6).reshape(2, 3)|@a = $a|@a = $a[1:]|@a = $a.T|@a = $a + 1|$a[0] = #|$a += #|@a = $a[::-1]
 $a.sort()|@a = $a.copy()|@a = $a.reshape(-1)|@a = np.array($l)|@a = $a[::2]|$a[$a > 2] = #|@i = int($a.sum())|@a = $a.view('u1')
-@a = np.array([$l, $o], dtype=object)|@a = np.asarray($a)|@a, @a = $a, $a[1:]|@a = $a.astype(float)|$a.fill(#)|$a.shape = (-1,)
-@a = np.zeros(3, dtype='i4,f8')|@a = np.ones(3)
+@a = np.array([$l, $o], dtype=object)|@a = np.asarray($a)|@a, @a = $a, $a[1:]|@a = $a.astype(float)|$a.fill(#)|$a.resize($a.size, refcheck=False)
+@a = np.ones(3)
 @f = pd.DataFrame({'x': [#, #], 'y': [1., 2.]})|$f['z'] = #|$f.loc[0, 'x'] = #|@f = $f|@f = $f[['x']]|@f = $f.copy()
 $f.drop(columns='y', inplace=True, errors='ignore')|$f.index.name = 'i'|@s = $f['x']|$s.iloc[0] = #|@s = $s|@a = $f['x'].to_numpy()
 $f.attrs['k'] = $l|$f.columns = list(range($f.shape[1]))|@f = $f.T|@i = int($f.shape[0])|$f['w'] = $s|$f.sort_index(inplace=True)

@@ -296,8 +296,8 @@ def test_unloading_leaves_nothing(bench: Bench) -> None:
 def test_loading_twice_or_again_doubles_nothing(bench: Bench) -> None:
     run = bench.run(
         HOOKS, "before = hooks()", "%load_ext ipycheckpoint", "%reload_ext ipycheckpoint",
-        "import ipycheckpoint; ipycheckpoint.load_ipython_extension(get_ipython())", MAGIC + "x = 1",
-        look=("before == hooks()",),
+        "import ipycheckpoint; ipycheckpoint.load_ipython_extension(get_ipython())", MAGIC + "x = 1", "after = hooks()",
+        look=("before == after",),
     )  # fmt: skip
     assert (run.values, run.outcomes) == (["True"], ["computed"])
 
@@ -325,7 +325,7 @@ def test_why_tells_of_the_run_as_text_and_html(bench: Bench, argument: str) -> N
 
 
 @pytest.mark.parametrize(
-    ("line", "said"), [("why", "no checkpoint has run"), ("wy", "no such command"), ("forget", "NAME")]
+    ("line", "said"), [("why", "no checkpoint has run"), ("wy", "no such command"), ("forget", "Name a LABEL")]
 )
 def test_a_bad_line_is_a_short_error(bench: Bench, line: str, said: str) -> None:
     run = bench.run(f"%checkpoint {line}")

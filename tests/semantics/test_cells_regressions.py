@@ -94,6 +94,52 @@ SAME = [
         MAGIC + "for r in rows: r['b'] = 1",
         look=("first", "first is rows[0]", "r is rows[-1]"),
     ),
+    case("list that an exception holds", C + "e = ValueError(c)", MAGIC + "c *= 2", look=("e.args", "e.args[0] is c")),
+    case("exception that holds a list", C + "e = f = ValueError(c)", MAGIC + "c *= 2\ne", look=("e is f", "_ is e")),
+    case("method of a list that changes", C + "e = c.append\ne", MAGIC + "c += [1]\nd = e\nc", look=("e is d", "_ is c")),
+    case("tuple that holds a list that changes", C + "a = (c, 2000)\na", MAGIC + "a[0].append(4)\nd = a\nc", look=("a is d", "_ is c")),
+    case(
+        "list in the closure of a function",
+        "def make():\n    n = []\n    def f():\n        return n\n    return f\nf = make(); n = f()",
+        MAGIC + "c = f()",
+        look=("c is f()", "c is n"),
+    ),
+    case(
+        "list in the closure of a function that a cache wraps",
+        "from functools import lru_cache\ndef make():\n    n = []\n    def f(x):\n        return n\n    return f\nf = lru_cache(make())",
+        MAGIC + "c = f(1)",
+        look=("c is f(2)",),
+    ),
+    case("attribute of a counter", "from collections import Counter\nh = Counter('ab')", MAGIC + "h.v = 3", look=("h.v", "h")),
+    case("attributes of an object", "class O: pass\no = O()", MAGIC + "a = vars(o)", "a['m'] = 1", look=("o.m",)),
+    case(
+        "attributes of an object that changes",
+        "class O: pass\no = O(); a = vars(o)",
+        MAGIC + "o.v = 1\na['w'] = 2",
+        look=("o.v", "o.w", "a", "a is vars(o)"),
+    ),
+    case("lambda that only another function reaches", "f = lambda x: x\ng = lambda x: f", MAGIC + "g = g(4)", look=("g is f",)),
+    case(
+        "named tuple under two names",
+        "from typing import NamedTuple\nclass T(NamedTuple): v: int",
+        MAGIC + "a = T(1)\nb = (a, 2)",
+        look=("b[0] is a",),
+    ),
+    case("text with an attribute", "class S(str): pass", MAGIC + "a = S('a')\nb = [a]", "a.v = 1", look=("b[0].v",)),
+    case(
+        "array that gets another shape",
+        "import numpy as np\nf = np.arange(6).reshape(2, 3); l = [f]\nf",
+        MAGIC + "f.resize(6, refcheck=False)\nf[0] = 7",
+        look=("_ is f", "l[0] is f", "f"),
+    ),
+    case(
+        "array that is reversed",
+        "import numpy as np",
+        MAGIC + "a = np.arange(6).reshape(2, 3)[::-1]",
+        "b = a.reshape(-1); b[0] = 9",
+        look=("a.strides", "a[0, 0]"),
+    ),
+    case("equal list in the place of another", "d = {'k': [3]}", MAGIC + "a = [3]\nd['k'] = a", look=("d['k'] is a",)),
     case("static method on its own", MAGIC + "def f(): 'Doc.'\ng = staticmethod(f)", MAGIC + "h = g", look=("g.__doc__", "g.__qualname__", "h is g")),
     # what nobody knows whether it was bound
     case(
@@ -135,10 +181,19 @@ OTHERWISE = [
     pytest.param(
         "import numpy as np; a = np.arange(4)",
         "import numpy as np; a = np.arange(4); b = [a]",
-        "a.shape = (2, 2)",
-        id="array-of-another-shape-that-is-held",
+        "a.resize(5, refcheck=False)",
+        id="array-of-another-size-that-is-held",
     ),
     pytest.param("def f(): pass\nf.mark = 1", "def f(): pass", "f.mark = 1", id="function-that-has-its-attribute-already"),
+    pytest.param(
+        "def f(): pass\nf.mark = 1; l = [f]", "def f(): pass\nl = [f]", "z = getattr(l[0], 'mark', 0)", id="attribute-of-a-function-in-a-list"
+    ),
+    pytest.param(
+        "from functools import lru_cache\n@lru_cache\ndef f(): pass\nf.mark = None",
+        "from functools import lru_cache\n@lru_cache\ndef f(): pass",
+        "f.mark = None",
+        id="attribute-of-a-function-behind-a-cache",
+    ),
 ]  # fmt: skip
 
 
@@ -189,3 +244,42 @@ def test_what_a_hit_could_not_repeat_is_named_and_nothing_is_kept(
     run = bench.run(setup, MAGIC + cell)
     assert run.cells[1].outcome == "refused"
     assert f"`{name}`" in run.cells[1].because
+
+
+def test_the_tags_of_a_cell_hold_for_what_it_calls_and_end_with_it(bench: Bench) -> None:
+    setup = (
+        "from ipycheckpoint import tags\nfrom ipycheckpoint.tagging import current_tags\ndef f(): return current_tags()"
+    )
+    run = bench.run(
+        setup, "%%checkpoint --tags run=2\na = f()", "b = f()", "%%checkpoint --tags run=3\nraise ValueError", "c = f()",
+        "%%checkpoint --tags run=4\nimport asyncio\nawait asyncio.sleep(0)\nd = f()", "e = f()",
+        look=("a", "b", "c", "d", "e"),
+    )  # fmt: skip
+    assert run.values == ["(('run', '2'),)", "()", "()", "(('run', '4'),)", "()"]
+
+
+@pytest.mark.parametrize(
+    ("cell", "name"),
+    [
+        ("from local_h import *\nb.append(5)", "local_h"),
+        ("from local_h import C\nC.n.append(3)", "C.n"),
+        ("import local_h\nlocal_h.b = 3", "local_h"),
+        ("import local_h\nlocal_h.C.n.append(3)", "C.n"),
+        ("from local_h import *\nf()", "local_h"),
+    ],
+)
+def test_what_a_cell_changes_inside_of_a_module_that_it_imports_is_named(bench: Bench, cell: str, name: str) -> None:
+    bench.module("local_h", "b = [3]\nclass C: n = []\ndef f(): b.append(1); return len(b)\n")
+    run = bench.run(MAGIC + cell)
+    assert run.cells[0].outcome == "refused"
+    assert f"`{name}`" in run.cells[0].because
+
+
+@pytest.mark.parametrize(
+    "cell", ["from local_h import b\nb.append(5)", "import local_h\nlocal_h.b.append(5)", "import local_h as l\nl.f()"]
+)
+def test_data_of_a_module_that_a_cell_imports_and_changes_is_restored(bench: Bench, cell: str) -> None:
+    bench.module("local_h", "b = [3]\nclass C: n = []\ndef f(): b.append(1); return len(b)\n")
+    plain, cold, warm = bench.twice(MAGIC + cell, look=("__import__('local_h').b",))
+    assert plain.values == cold.values == warm.values
+    assert warm.cells[0].outcome == "restored"

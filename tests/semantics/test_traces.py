@@ -267,7 +267,7 @@ def test_a_file_that_is_read_and_left_as_it_was_is_kept(bench: Bench, cell: str)
     ],
 )
 def test_what_is_no_data_is_not_in_the_trace(bench: Bench, cell: str) -> None:
-    script = "from ipycheckpoint import workspace\nheader = next(workspace.current().cache().headers())"
+    script = "from ipycheckpoint import workspace\ncache = workspace.current().cache()\nheader = cache.header(cache.rows()[0].key)"
     run = bench.run(
         MAGIC + cell,
         script,

@@ -1,10 +1,8 @@
-"""One object says where the cache is, what happens at a checkpoint, and which tags are in force."""
+"""One object says where the cache is, and what happens at a checkpoint."""
 
 from __future__ import annotations
 
 import sys
-from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,7 +10,10 @@ import pytest
 
 from ipycheckpoint.errors import UsageError
 from ipycheckpoint.identity.explain import Explanation
-from ipycheckpoint.workspace import DIRECTORY, Workspace, check_mode, current, current_tags, parse_duration, tags, using
+from ipycheckpoint.record.trust import Keyring
+from ipycheckpoint.store.folder import DIRECTORY
+from ipycheckpoint.units import parse_duration
+from ipycheckpoint.workspace import Workspace, check_mode, current, using
 
 
 @pytest.fixture(autouse=True)
@@ -83,23 +84,6 @@ def test_a_mode_that_is_none_is_named_with_those_that_are() -> None:
         check_mode("of", "mode")
 
 
-def test_tags_nest_repeat_and_end() -> None:
-    with tags(a=1), tags({"b c": 2}, ("a", 3)):
-        assert current_tags() == (("a", "1"), ("b c", "2"), ("a", "3"))
-    assert current_tags() == ()
-
-
-def test_tags_follow_a_context_into_a_thread() -> None:
-    with tags(a=1), ThreadPoolExecutor(1) as pool:
-        assert pool.submit(copy_context().run, current_tags).result() == (("a", "1"),)
-
-
-@pytest.mark.parametrize("key", ["", "a=b", 1])
-def test_a_key_that_cannot_be_a_tags_is_refused(key: object) -> None:
-    with pytest.raises(UsageError, match="key of a tag"), tags({key: 1}):  # type: ignore[dict-item]  # that's the point
-        pass
-
-
 @pytest.mark.parametrize(
     ("text", "seconds"), [("90s", 90), ("1.5h", 5400), (" 2 w ", 1209600), (30, 30), (0.5, 0.5), ("30m", 1800)]
 )
@@ -127,3 +111,72 @@ def test_another_workspace_is_used_for_a_while() -> None:
     with using(Workspace({})) as here:
         assert current() is here
     assert current() is before
+
+
+def test_the_limit_of_size_is_the_setting_or_else_the_environments(tmp_path: Path) -> None:
+    here = Workspace({"IPYCHECKPOINT_MAX_BYTES": "2MB", "IPYCHECKPOINT_DIR": str(tmp_path)})
+    cache = here.cache()
+    assert cache.max_bytes == 2_000_000
+    here.max_bytes = 5
+    assert (cache.max_bytes, here.cache(tmp_path / "other").max_bytes) == (5, 5)
+    here.max_bytes = None
+    assert cache.max_bytes == 2_000_000
+    here.close()
+
+
+def test_a_limit_that_is_no_size_is_an_error() -> None:
+    with pytest.raises(UsageError, match="is no size"):
+        Workspace({"IPYCHECKPOINT_MAX_BYTES": "much"}).cache()
+
+
+def test_who_is_accepted_is_what_the_environment_and_the_settings_say(tmp_path: Path) -> None:
+    first, second = Keyring(tmp_path / "first"), Keyring(tmp_path / "second")
+    signatures = [ring.sign(b"header") for ring in (first, second)]
+    here = Workspace({"IPYCHECKPOINT_ACCEPT": str(first.path)})
+    ring = here.cache(tmp_path / "cache").keyring
+    assert [ring.verify(b"header", signature) for signature in signatures] == [True, False]
+    here.accept = (second.path,)
+    assert [ring.verify(b"header", signature) for signature in signatures] == [True, True]
+    here.close()
+
+
+@pytest.mark.parametrize(
+    ("environ", "told"),
+    [({}, "beside the notebook"), ({"IPYCHECKPOINT_DIR": "x"}, "IPYCHECKPOINT_DIR says so")],
+    ids=["none", "environment"],
+)
+def test_why_the_cache_is_where_it_is_can_be_told(environ: dict[str, str], told: str) -> None:
+    here = Workspace(environ)
+    assert told in here.why_there()
+    here.directory = Path("y")
+    assert here.why_there() == "a setting says so"
+
+
+def test_a_shared_store_has_a_directory_of_its_own_in_front(tmp_path):
+    told = {"IPYCHECKPOINT_DIR": str(tmp_path), "IPYCHECKPOINT_STORE": "memory://one"}
+    one, other = Workspace(told), Workspace({**told, "IPYCHECKPOINT_STORE": "memory://other"})
+    assert one.cache().location == "memory://one"
+    assert one.cache() is one.cache("memory://one")
+    assert one.cache_directory() == one.cache().directory
+    assert one.cache_directory().is_relative_to(tmp_path)
+    assert one.cache_directory() != other.cache_directory()
+    assert one.why_there() == "IPYCHECKPOINT_STORE says so"
+
+
+def test_a_setting_of_a_place_goes_before_the_environment(tmp_path):
+    here = Workspace({"IPYCHECKPOINT_STORE": "memory://one"})
+    here.directory = tmp_path / "own"
+    assert here.cache_directory() == tmp_path / "own"
+    here.store = "memory://set"
+    assert here.cache().location == "memory://set"
+    assert here.why_there() == "a setting says so"
+
+
+@pytest.mark.parametrize(("told", "write"), [({}, "behind"), ({"IPYCHECKPOINT_WRITE": "through"}, "through")])
+def test_the_environment_says_when_things_get_to_a_shared_store(told, write):
+    assert Workspace(told).write == write
+
+
+def test_a_way_to_write_that_is_none_is_named():
+    with pytest.raises(UsageError, match="IPYCHECKPOINT_WRITE is 'now'"):
+        Workspace({"IPYCHECKPOINT_WRITE": "now"}).write

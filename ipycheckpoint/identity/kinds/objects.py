@@ -11,6 +11,7 @@ import copyreg
 import pickle
 import sys
 import warnings
+from collections import Counter
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +38,8 @@ def by_reduction(value: Any) -> Shape | Refusal:
     if isinstance(reduced, str):
         module = getattr(value, "__module__", None) or type(value).__module__
         return Shape("global", (text(module), text(reduced)))
+    if len(reduced) == 2 and isinstance(value, Counter):
+        reduced = (*reduced, vars(value) or None)  # it leaves its attributes out
     return _taken_apart(value, *reduced)
 
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import shutil
+from functools import partial
 
 import pytest
 
 from ipycheckpoint.cache.cache import Cache
 from ipycheckpoint.cache.catalogue import Catalogue
+from ipycheckpoint.cache.upkeep import listed
 from ipycheckpoint.store.directory import DirectoryStore
 from ipycheckpoint.store.memory import MemoryStore
 from tests.contracts.cache_contract import CacheContract, draft, identity
 
 
-class _OnAnyStore(CacheContract):
+class OnAnyStore(CacheContract):
     def damage(self, name, at):
         content = bytearray(self.store.get(name).view)
         content[at] ^= 1
@@ -26,22 +28,17 @@ class _OnAnyStore(CacheContract):
         return [entry.name for entry in self.store.entries(prefix)]
 
     def open(self, keyring):
-        cache: Cache
-
-        def headers():
-            return cache.headers()
-
-        cache = Cache(self.store, Catalogue(None, headers), keyring)
-        return cache
+        records = partial(listed, self.store, keyring)
+        return Cache(self.store, Catalogue(None, records, signers=keyring.signers), keyring)
 
 
-class TestCacheInMemory(_OnAnyStore):
+class TestCacheInMemory(OnAnyStore):
     @pytest.fixture(autouse=True)
     def _store(self):
         self.store = MemoryStore()
 
 
-class TestCacheInDirectory(_OnAnyStore):
+class TestCacheInDirectory(OnAnyStore):
     @pytest.fixture(autouse=True)
     def _store(self, tmp_path):
         self.path = tmp_path / "cache"

@@ -9,11 +9,13 @@ import sys
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from ipycheckpoint.cache.catalogue import Catalogue, Row
+from ipycheckpoint.cache.catalogue import Catalogue
+from ipycheckpoint.cache.listing import MOMENT_SECONDS, ORDERS, STRANGER, Listed, Row, Totals
 from ipycheckpoint.digest import digest
 from ipycheckpoint.errors import CheckpointWarning, StoreError, UsageError
 from ipycheckpoint.identity.identity import Key
@@ -58,9 +60,9 @@ class Shelf:
     def add(self, *headers: Header) -> None:
         self.headers.update((header.key, header) for header in headers)
 
-    def __call__(self) -> Iterable[Header]:
+    def __call__(self) -> Iterable[Listed]:
         self.readings += 1
-        return list(self.headers.values())
+        return list(map(Listed, self.headers.values()))
 
 
 @pytest.fixture
@@ -83,7 +85,7 @@ def catalogue(request: pytest.FixtureRequest, path: Path, shelf: Shelf) -> Itera
 def fill(catalogue: Catalogue, shelf: Shelf, *headers: Header) -> None:
     for header in headers:
         shelf.add(header)
-        catalogue.add(header)
+        catalogue.add(Listed(header))
 
 
 def numbers(rows: list[Row], count: int = 100) -> list[int]:
@@ -103,6 +105,18 @@ class TestListing:
     def test_the_newest_is_first(self, catalogue: Catalogue, shelf: Shelf) -> None:
         fill(catalogue, shelf, *map(header_of, [2, 1, 3]))
         assert numbers(catalogue.rows()) == [3, 2, 1]
+
+    @pytest.mark.parametrize("order", sorted(ORDERS))
+    def test_every_order_can_be_had_with_filters_and_without(
+        self, catalogue: Catalogue, shelf: Shelf, order: str
+    ) -> None:
+        fill(catalogue, shelf, *map(header_of, range(6)))
+        for wanted in ({}, {"search": "train"}):
+            rising = catalogue.rows(order=order, descending=False, **wanted)
+            assert len(rising) == 6
+            assert catalogue.rows(order=order, **wanted) == rising[::-1]
+            pages = [catalogue.rows(order=order, limit=2, offset=offset, **wanted) for offset in (0, 2, 4)]
+            assert [row for page in pages for row in page] == rising[::-1]
 
     @pytest.mark.parametrize("order", ["created", "seconds", "nbytes"])
     def test_rows_come_in_order_and_in_pages(self, catalogue: Catalogue, shelf: Shelf, order: str) -> None:
@@ -146,6 +160,31 @@ class TestListing:
         assert sorted(numbers(catalogue.rows(**wanted))) == found
         assert catalogue.count(**wanted) == len(found)
 
+    @pytest.mark.parametrize("wanted", [{}, {"search": "train"}, {"kind": "call"}, {"status": "kept"}])
+    def test_pages_together_are_all_rows(self, catalogue: Catalogue, shelf: Shelf, wanted: dict[str, str]) -> None:
+        fill(catalogue, shelf, *map(header_of, range(7)), header_of(8, "other"))
+        rows = catalogue.rows(order="seconds", **wanted)
+        pages = [catalogue.page(number, 3, order="seconds", **wanted) for number in range(4)]
+        assert [row for page, _ in pages for row in page] == rows
+        assert {count for _, count in pages} == {len(rows)}
+
+    def test_a_page_shows_what_has_changed_since_the_one_before(self, catalogue: Catalogue, shelf: Shelf) -> None:
+        fill(catalogue, shelf, *map(header_of, range(4)))
+        assert catalogue.page(0, 2, search="train")[1] == 4
+        fill(catalogue, shelf, header_of(5))
+        catalogue.remove(key_of(0))
+        rows, count = catalogue.page(0, 2, search="train")
+        assert (numbers(rows), count) == ([5, 3], 4)
+
+    def test_what_expires_between_two_pages_is_expired(self, path: Path, shelf: Shelf) -> None:
+        now = [1_800_000_000.0]
+        catalogue = Catalogue(path, shelf, clock=lambda: now[0])
+        catalogue.add(Listed(replace(header_of(1), expires=1_800_000_010.0)))
+        assert catalogue.page(0, 5, status="expired")[1] == 0
+        now[0] += 11
+        assert catalogue.page(0, 5, status="expired")[1] == 1
+        catalogue.close()
+
     def test_keys_of_a_label_are_the_newest_first(self, catalogue: Catalogue, shelf: Shelf) -> None:
         fill(catalogue, shelf, *map(header_of, [2, 1, 3]), header_of(4, "other"))
         assert catalogue.keys_of("train") == [key_of(3), key_of(2), key_of(1)]
@@ -170,6 +209,183 @@ class TestListing:
         fill(catalogue, shelf, header_of(1, "renamed"))
         (row,) = catalogue.rows()
         assert (row.label, row.hits, row.saved_seconds) == ("renamed", 1, 2.0)
+
+
+class TestStatus:
+    """What a row says of its record: the worst of it first."""
+
+    @pytest.fixture
+    def catalogue(self, path: Path, shelf: Shelf) -> Iterator[Catalogue]:
+        clock, signers = (lambda: 1_800_000_000.0), (lambda: ("us", "friend"))
+        catalogue = Catalogue(path, shelf, signers=signers, clock=clock)
+        catalogue.add(Listed(header_of(1), "us"))
+        yield catalogue
+        catalogue.close()
+
+    def status(self, catalogue: Catalogue) -> str:
+        [row] = catalogue.rows()
+        assert catalogue.rows(status=row.status) == [row]
+        assert catalogue.count(status=row.status) == 1
+        return row.status
+
+    def test_it_is_kept_at_first(self, catalogue: Catalogue) -> None:
+        assert self.status(catalogue) == "kept"
+
+    def test_one_that_had_a_hit_is_restored(self, catalogue: Catalogue) -> None:
+        catalogue.hit(key_of(1), 1.0)
+        catalogue.flush()
+        assert self.status(catalogue) == "restored"
+
+    def test_one_whose_time_is_over_is_expired(self, catalogue: Catalogue) -> None:
+        catalogue.hit(key_of(1), 1.0)
+        catalogue.add(Listed(replace(header_of(1), expires=1_799_999_999.0), "us"))
+        assert self.status(catalogue) == "expired"
+
+    def test_one_that_could_not_be_loaded_is_failed_until_that_is_taken_back(self, catalogue: Catalogue) -> None:
+        catalogue.fail(key_of(1), "x: ModuleNotFoundError: No module named 'Gone'")
+        assert self.status(catalogue) == "failed"
+        assert catalogue.rows(search="GONE") == catalogue.rows()
+        catalogue.fail(key_of(1), "")
+        assert self.status(catalogue) == "kept"
+
+    @pytest.mark.parametrize(
+        ("signer", "status"), [("us", "kept"), ("friend", "kept"), ("other", "untrusted"), (STRANGER, "untrusted")]
+    )
+    def test_whose_signature_is_accepted_is_trusted(self, catalogue: Catalogue, signer: str, status: str) -> None:
+        catalogue.add(Listed(header_of(1), signer))
+        catalogue.fail(key_of(1), "")
+        assert self.status(catalogue) == status
+
+    def test_a_pin_stays_when_the_record_is_made_again(self, catalogue: Catalogue) -> None:
+        catalogue.pin(key_of(1), True)
+        catalogue.add(Listed(header_of(1, created=1.0), "us"))
+        assert catalogue.rows()[0].pinned
+        catalogue.pin(key_of(1), False)
+        assert not catalogue.rows()[0].pinned
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), -1e300, 1e300, -5.0])
+def test_numbers_that_cannot_be_do_no_harm_to_the_listing(catalogue: Catalogue, shelf: Shelf, number: float) -> None:
+    """A stranger's header may say anything."""
+    section = SectionRef("pickle", D, 10**30, 0)
+    header = replace(header_of(1), created=number, seconds=number, expires=number, sections=(section,))
+    fill(catalogue, shelf, header, header_of(2))
+    row = next(row for row in catalogue.rows() if row.key == key_of(1))
+    assert 0 <= row.created < 3e11
+    assert 0 <= row.seconds < 3e11
+    assert row.nbytes > 10**18
+    assert catalogue.totals().records == 2
+
+
+class TestTotals:
+    def test_they_add_up(self, path: Path, shelf: Shelf) -> None:
+        catalogue = Catalogue(path, shelf, signers=lambda: ("us",))
+        for number in (1, 2, 3):
+            catalogue.add(Listed(header_of(number), "us" if number < 3 else STRANGER))
+        catalogue.hit(key_of(1), 5.0, 0.5)
+        catalogue.hit(key_of(1), 5.0, 0.5)
+        catalogue.fail(key_of(2), "no")
+        catalogue.pin(key_of(2), True)
+        totals = catalogue.totals()
+        assert totals == Totals(
+            records=3, nbytes=621, hits=2, misses=3, saved_seconds=10.0, failed=1, untrusted=1, pinned=1
+        )
+        catalogue.flush()
+        assert catalogue.totals() == totals
+        catalogue.close()
+
+    def test_of_nothing_they_are_nothing(self, catalogue: Catalogue) -> None:
+        assert catalogue.totals() == Totals(0, 0, 0, 0, 0.0, 0, 0, 0)
+
+
+class TestUse:
+    def test_a_record_that_is_computed_again_counts_another_miss(self, catalogue: Catalogue, shelf: Shelf) -> None:
+        fill(catalogue, shelf, header_of(1, created=1.0))
+        assert catalogue.rows()[0].misses == 1
+        fill(catalogue, shelf, header_of(1, created=2.0))
+        assert catalogue.rows()[0].misses == 2
+        catalogue.rebuild()
+        assert catalogue.rows()[0].misses == 2
+
+    def test_a_hit_takes_so_long_on_average(self, catalogue: Catalogue, shelf: Shelf) -> None:
+        fill(catalogue, shelf, header_of(1), header_of(2))
+        catalogue.hit(key_of(1), 1.0, 0.25)
+        catalogue.hit(key_of(1), 1.0, 0.75)
+        catalogue.flush()
+        newest, oldest = catalogue.rows(order="restored", descending=False)
+        assert (newest.restored, oldest.restored) == (None, 0.5)
+
+    def test_restores_are_counted_by_when_they_were(self, path: Path, shelf: Shelf) -> None:
+        now = [1_800_000_000.0]
+        catalogue = Catalogue(path, shelf, clock=lambda: now[0])
+        catalogue.add(Listed(header_of(1)))
+        for later in (0, 1, MOMENT_SECONDS):
+            now[0] += later
+            catalogue.hit(key_of(1), 1.0)
+        first = 1_800_000_000 // MOMENT_SECONDS
+        expected = {key_of(1): {first: 2, first + 1: 1}, key_of(2): {}}
+        assert catalogue.restores([key_of(1), key_of(2)]) == expected
+        catalogue.flush()
+        assert catalogue.restores([key_of(1), key_of(2)]) == expected
+        catalogue.remove(key_of(1))
+        assert catalogue.restores([key_of(1)]) == {key_of(1): {}}
+        catalogue.close()
+
+    def test_all_tags_are_listed_once(self, catalogue: Catalogue, shelf: Shelf) -> None:
+        fill(
+            catalogue,
+            shelf,
+            header_of(1, tags=(("b", "2"), ("a", "1"))),
+            header_of(2, tags=(("a", "1"),)),
+            header_of(3),
+        )
+        assert catalogue.tags() == [("a", "1"), ("b", "2")]
+
+    def test_rows_are_found_by_their_keys(self, catalogue: Catalogue, shelf: Shelf) -> None:
+        fill(catalogue, shelf, *map(header_of, range(5)))
+        assert numbers(catalogue.rows(keys=[key_of(3), key_of(1), key_of(99)])) == [3, 1]
+
+
+class TestStamp:
+    def test_what_others_add_is_counted_at_once(self, path: Path, shelf: Shelf) -> None:
+        ours, theirs = Catalogue(path, shelf), Catalogue(path, shelf)
+        ours.add(Listed(header_of(1)))
+        for number in range(2, 12):
+            assert (ours.count(), ours.totals().records) == (number - 1, number - 1)
+            theirs.add(Listed(header_of(number, tags=(("run", str(number)),))))
+            assert len(ours.tags()) == number - 1
+        ours.close()
+        theirs.close()
+
+    def test_it_stays_while_nothing_happens(self, catalogue: Catalogue, shelf: Shelf) -> None:
+        fill(catalogue, shelf, header_of(1))
+        before = catalogue.stamp()
+        catalogue.rows()
+        assert catalogue.stamp() == before
+
+    @pytest.mark.parametrize("change", ["add", "hit", "remove", "fail"])
+    def test_what_this_process_changes_shows(self, catalogue: Catalogue, shelf: Shelf, change: str) -> None:
+        fill(catalogue, shelf, header_of(1))
+        catalogue.hit(key_of(1), 1.0)  # within the second, the next one is only kept in mind
+        before = catalogue.stamp()
+        arguments = {
+            "add": (Listed(header_of(2)),),
+            "hit": (key_of(1), 1.0),
+            "remove": (key_of(1),),
+            "fail": (key_of(1), "no"),
+        }
+        getattr(catalogue, change)(*arguments[change])
+        assert catalogue.stamp() != before
+
+    def test_what_others_change_shows(self, path: Path, shelf: Shelf) -> None:
+        ours, theirs = Catalogue(path, shelf), Catalogue(path, shelf)
+        ours.add(Listed(header_of(1)))
+        ours.rows()
+        before = ours.stamp()
+        theirs.add(Listed(header_of(2)))
+        assert ours.stamp() != before
+        ours.close()
+        theirs.close()
 
 
 # Python warns of what we test: forks while other threads are there.
@@ -318,23 +534,23 @@ class TestRebuilding:
         catalogue, other = Catalogue(path, shelf), Catalogue(path, list)
         fill(catalogue, shelf, header_of(1))
 
-        def headers() -> Iterable[Header]:
-            yield header_of(1)
-            other.add(header_of(60))
+        def records() -> Iterable[Listed]:
+            yield Listed(header_of(1))
+            other.add(Listed(header_of(60)))
 
-        catalogue._headers = headers
+        catalogue._records = records
         catalogue.rebuild()
         assert numbers(catalogue.rows()) == [60, 1]
         catalogue.close()
         other.close()
 
     def test_a_store_that_cant_be_read_is_an_error_of_the_query_only(self, path: Path) -> None:
-        def headers() -> Iterable[Header]:
+        def records() -> Iterable[Listed]:
             raise StoreError("somewhere", "list", "no")
 
-        catalogue = Catalogue(path, headers)
+        catalogue = Catalogue(path, records)
         with pytest.warns(CheckpointWarning, match="can't list somewhere"):
-            catalogue.add(header_of(1))
+            catalogue.add(Listed(header_of(1)))
         with pytest.raises(StoreError):
             catalogue.rows()
 
@@ -377,11 +593,12 @@ sys.path.insert(0, {str(ROOT)!r})
 from pathlib import Path
 from tests.unit.cache.test_catalogue import header_of, key_of
 from ipycheckpoint.cache.catalogue import Catalogue
+from ipycheckpoint.cache.listing import Listed
 store = Path({str(tmp_path)!r}) / "store"
-catalogue = Catalogue(Path({str(path)!r}), lambda: [header_of(int(path.name)) for path in store.iterdir()])
+catalogue = Catalogue(Path({str(path)!r}), lambda: [Listed(header_of(int(path.name))) for path in store.iterdir()])
 for number in range(int(sys.argv[1]), 80, 4):
     (store / str(number)).touch()
-    catalogue.add(header_of(number))
+    catalogue.add(Listed(header_of(number)))
     catalogue.hit(key_of(number), 1.0)
 """
         processes = [

@@ -92,7 +92,7 @@ class TestThreads:
 
     def test_the_end_of_the_recursion_is_not_the_end_of_the_run(self, flights: Flights) -> None:
         impatient = Flights(None)
-        impatient._field, impatient._wait_seconds = flights._field, 0
+        impatient._field, impatient.wait_seconds = flights._field, 0
         with flights.alone(A):
             with flights.alone(A):
                 pass

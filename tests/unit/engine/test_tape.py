@@ -1,12 +1,9 @@
-"""A tape shows again what was seen, in order and in its final state."""
+"""A tape shows again what is on it, in order, also one that an earlier version has written."""
 
 from __future__ import annotations
 
-import itertools
+import json
 from typing import Any
-
-from hypothesis import given
-from hypothesis import strategies as st
 
 from ipycheckpoint.engine.tape import Tape
 
@@ -25,6 +22,12 @@ class Paper:
     ) -> None:
         self.lines.append(("display", data, metadata, transient, update))
 
+    def result(self, data: dict[str, Any], metadata: dict[str, Any]) -> None:
+        self.lines.append(("result", data, metadata))
+
+    def error(self, name: str, value: str, traceback: list[str]) -> None:
+        self.lines.append(("error", name, value, traceback))
+
     def clear(self, *, wait: bool) -> None:
         self.lines.append(("clear", wait))
 
@@ -35,48 +38,51 @@ def played(tape: Tape) -> list[Any]:
     return paper.lines
 
 
-@given(st.lists(st.tuples(st.sampled_from(["stdout", "stderr"]), st.text())))
-def test_streams_keep_their_order_and_every_character(writes: list[tuple[str, str]]) -> None:
-    tape = Tape()
-    for name, text in writes:
-        tape.stream(name, text)
-    lines = played(tape)
-    assert "".join(text for _, text in lines) == "".join(text for _, text in writes)
-    assert all(one[0] != other[0] for one, other in itertools.pairwise(lines))
-
-
-def test_a_display_that_is_updated_is_played_in_its_final_state_where_it_first_was() -> None:
-    tape = Tape()
-    tape.display({"text/plain": "1"}, {}, {"display_id": "i"}, update=False)
-    tape.stream("stdout", "between")
-    tape.display({"text/plain": "2"}, {}, {"display_id": "i"}, update=True)
+def test_each_event_is_played_as_it_was_shown() -> None:
+    bundle: dict[str, Any] = {"data": {"text/plain": "1"}, "metadata": {"text/plain": {"a": 1}}}
+    tape = Tape(
+        [
+            {"event": "clear", "wait": True},
+            {"event": "stream", "name": "stderr", "text": "e"},
+            {"event": "display", **bundle, "transient": {"display_id": "i"}, "update": True},
+            {"event": "result", **bundle},
+            {"event": "error", "name": "KeyError", "value": "'x'", "traceback": ["a", "b"]},
+        ]
+    )
     assert played(tape) == [
-        ("display", {"text/plain": "2"}, {}, {"display_id": "i"}, False),
-        ("stdout", "between"),
+        ("clear", True),
+        ("stderr", "e"),
+        ("display", bundle["data"], bundle["metadata"], {"display_id": "i"}, True),
+        ("result", bundle["data"], bundle["metadata"]),
+        ("error", "KeyError", "'x'", ["a", "b"]),
     ]
-
-
-def test_an_update_of_a_display_of_another_cell_is_played_as_an_update() -> None:
-    tape = Tape()
-    tape.display({"text/plain": "2"}, {}, {"display_id": "i"}, update=True)
-    assert played(tape) == [("display", {"text/plain": "2"}, {}, {"display_id": "i"}, True)]
-
-
-def test_what_was_cleared_is_gone() -> None:
-    tape = Tape()
-    tape.stream("stdout", "old")
-    tape.clear(wait=False)
-    tape.stream("stdout", "new")
-    assert played(tape) == [("clear", False), ("stdout", "new")]
-
-
-def test_bytes_of_an_image_are_kept_as_jupyter_sends_them() -> None:
-    tape = Tape()
-    tape.display({"image/png": b"\x89PNG"}, {}, {}, update=False)
-    assert played(tape)[0][1] == {"image/png": "iVBORw=="}
 
 
 def test_the_last_result_is_kept_apart() -> None:
     tape = Tape(result={"data": {"text/plain": "42"}, "metadata": {}})
     assert Tape.from_bytes(tape.to_bytes()).result == tape.result
     assert played(tape) == []
+
+
+def test_what_json_does_not_know_is_kept_as_jupyter_sends_it() -> None:
+    class Number:
+        def item(self) -> int:
+            return 7
+
+    tape = Tape(result={"data": {"image/png": b"\x89PNG"}, "metadata": {"size": Number()}})
+    assert json.loads(tape.to_bytes())["result"] == {"data": {"image/png": "iVBORw=="}, "metadata": {"size": 7}}
+
+
+def test_a_tape_of_the_first_version_is_played() -> None:
+    written = (
+        b'{"events": [{"event": "stream", "name": "stdout", "text": "a\\r50%\\r"}, {"event": "display", "data": '
+        b'{"text/plain": "d"}, "metadata": {}, "transient": {}, "update": false}, {"event": "clear", "wait": false}], '
+        b'"result": {"data": {"text/plain": "42"}, "metadata": {}}}'
+    )
+    tape = Tape.from_bytes(written)
+    assert played(tape) == [
+        ("stdout", "a\r50%\r"),
+        ("display", {"text/plain": "d"}, {}, {}, False),
+        ("clear", False),
+    ]
+    assert tape.result == {"data": {"text/plain": "42"}, "metadata": {}}

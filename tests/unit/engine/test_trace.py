@@ -169,7 +169,6 @@ def test_a_file_outside_of_the_working_directory_goes_by_its_whole_path_if_the_c
         lambda: os.listdir("own"),
         lambda: put("__pycache__/x"),
         lambda: put("joblib_memmapping_folder_1_2/x"),
-        lambda: __import__("local_module"),
         lambda: socket.socketpair()[0].close() is None and None,
         lambda: tempfile.TemporaryFile().close(),
         lambda: subprocess.run([sys.executable, "-c", "open('a').read()"], check=True),
@@ -177,13 +176,18 @@ def test_a_file_outside_of_the_working_directory_goes_by_its_whole_path_if_the_c
 )
 @pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_what_is_no_data_or_out_of_sight_is_not_in_the_trace(
-    run: Callable[[], object], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    for name in ("a", "own/y", "__pycache__/y", "joblib_memmapping_folder_1_2/y", "local_module.py"):
+def test_what_is_no_data_or_out_of_sight_is_not_in_the_trace(run: Callable[[], object], tmp_path: Path) -> None:
+    for name in ("a", "own/y", "__pycache__/y", "joblib_memmapping_folder_1_2/y"):
         write(name)
-    monkeypatch.syspath_prepend(tmp_path)
     assert touched(run, own=tmp_path / "own") == {}
+
+
+def test_a_local_module_that_only_the_run_imports_is_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """What the code names is imported before, when the run is identified."""
+    write("local_module.py")
+    monkeypatch.syspath_prepend(tmp_path)
+    (read,) = touched(lambda: __import__("local_module"))["read"]
+    assert read[0].endswith("local_module.py")
 
 
 @pytest.mark.parametrize(

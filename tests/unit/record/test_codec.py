@@ -22,6 +22,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ipycheckpoint.errors import CannotKeep
+from ipycheckpoint.record import codec, sharing
 from ipycheckpoint.record.codec import decode, encode
 from tests.unit.record.conftest import through
 
@@ -310,3 +311,16 @@ def test_encoding_changes_no_live_value():
     encode(values)
     assert shape(values["a"]) == before
     assert values["f"](3) == 3
+
+
+def test_what_thousands_of_values_have_in_common_is_asked_about_once(monkeypatch):
+    asked = 0
+
+    def has_identity(value, references):
+        nonlocal asked
+        asked += 1
+        return sharing.has_identity(value, references)
+
+    monkeypatch.setattr(codec, "has_identity", has_identity)
+    assert len(encode({f"x{i}": np.full(2, i) for i in range(300)})) == 300
+    assert asked < 300 * 20, "not once for each pair of values"

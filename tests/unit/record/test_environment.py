@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ipycheckpoint.errors import FormatError
+from ipycheckpoint.record import environment
 from ipycheckpoint.record.environment import Difference, Environment
 from ipycheckpoint.record.failure import LoadFailure
 
@@ -42,8 +43,6 @@ def test_a_package_that_is_loaded_later_is_seen():
 
 
 def test_the_image_is_the_first_that_a_variable_names(monkeypatch):
-    from ipycheckpoint.record import environment
-
     monkeypatch.setenv("JUPYTER_IMAGE_SPEC", "spec")
     monkeypatch.setenv("JUPYTER_IMAGE", "image")
     environment._current.cache_clear()
@@ -91,9 +90,29 @@ def test_a_package_that_is_installed_here_but_not_loaded_is_no_difference():
 
 
 def test_the_command_names_python_and_exact_versions():
-    assert THEN.rebuild_command() == (
-        "uv venv --python 3.11.4 .venv && uv pip install --python .venv 'numpy==1.26.0' 'pandas==2.0.0'"
+    assert THEN.rebuild_command(tool="uv") == (
+        "uv venv --python 3.11.4 .venv && uv pip install --python .venv numpy==1.26.0 pandas==2.0.0"
     )
+
+
+def test_uv_makes_it_where_there_is_uv_and_pip_where_there_is_none(monkeypatch):
+    monkeypatch.setattr(environment, "uv_path", lambda: "/usr/bin/uv")
+    assert THEN.rebuild_command() == THEN.rebuild_command(tool="uv")
+    monkeypatch.setattr(environment, "uv_path", lambda: None)
+    assert THEN.rebuild_command() == THEN.rebuild_command(tool="pip")
+
+
+def test_what_installs_itself_is_no_requirement():
+    assert dataclasses.replace(THEN, packages={"ipycheckpoint": "0.1", "numpy": "2"}).requirements() == ["numpy==2"]
+
+
+@pytest.mark.parametrize(
+    ("module", "package"),
+    [("sklearn.svm", "scikit-learn"), ("numpy", "numpy"), ("scikit_learn", "scikit-learn"), ("shop", None), ("", None)],
+)
+def test_a_module_is_of_the_package_that_the_environment_had(module, package):
+    then = dataclasses.replace(THEN, packages={"numpy": "2", "scikit-learn": "1"})
+    assert then.distribution_of(module) == package
 
 
 def test_a_failure_explains_itself_and_its_repr_is_short():

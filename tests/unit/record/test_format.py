@@ -64,7 +64,7 @@ def load(data, blobs=None):
 
 @given(
     label=text,
-    created=st.floats(allow_nan=False),
+    created=st.floats(-253402300799, 253402300799),
     tags=st.lists(st.tuples(text, text)).map(tuple),
     expires=st.none() | st.floats(allow_nan=False),
     trace=st.dictionaries(text, plain, max_size=3),
@@ -81,8 +81,8 @@ def test_a_header_comes_back_as_it_was_and_its_line_is_json(**fields):
 
 
 def test_numbers_that_json_has_not_come_back():
-    stored = read_header(b"".join(write(header(seconds=math.nan, expires=math.inf))))
-    assert math.isnan(stored.header.seconds)
+    stored = read_header(b"".join(write(header(trace={"a": math.nan}, expires=math.inf))))
+    assert math.isnan(stored.header.trace["a"])
     assert stored.header.expires == math.inf
 
 

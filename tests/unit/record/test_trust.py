@@ -117,3 +117,87 @@ def test_the_secret_is_in_the_data_directory_of_jupyter(platform, environ, expec
     monkeypatch.setattr(sys, "platform", platform)
     expected = expected.replace("HOME", Path.home().as_posix())
     assert secret_path(environ).as_posix() == f"{expected}/ipycheckpoint/secret"
+
+
+def ring_at(folder, *accepted):
+    return Keyring(folder / "secret", accept=lambda: accepted)
+
+
+def test_what_the_old_secret_signed_is_accepted_after_a_rotation(tmp_path):
+    before = ring_at(tmp_path)
+    signature = before.sign(HEADER)
+    old, new = before.rotate()
+    assert old == signature.signer != new == before.signer
+    for ring in (before, ring_at(tmp_path)):
+        assert ring.verify(HEADER, signature)
+        assert ring.sign(HEADER).signer == new
+        assert set(ring.signers()) == {old, new}
+
+
+def test_each_of_several_rotations_keeps_what_came_before(tmp_path):
+    ring = ring_at(tmp_path)
+    signatures = []
+    for _ in range(3):
+        signatures.append(ring.sign(HEADER))
+        ring.rotate()
+    assert all(ring_at(tmp_path).verify(HEADER, signature) for signature in signatures)
+    assert len({signature.signer for signature in signatures}) == 3
+
+
+def test_a_rotation_without_a_secret_makes_the_first_one(tmp_path):
+    old, new = ring_at(tmp_path).rotate()
+    assert (old, ring_at(tmp_path).signer) == ("", new)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes are POSIX's")
+def test_secrets_are_for_the_user_alone_after_a_rotation_too(tmp_path):
+    ring = ring_at(tmp_path / "private")
+    ring.sign(HEADER)
+    ring.rotate()
+    files = [path for path in (tmp_path / "private").rglob("*") if path.is_file()]
+    assert len(files) == 2
+    assert {path.stat().st_mode & 0o777 for path in files} == {0o600}
+    assert {path.stat().st_mode & 0o777 for path in (tmp_path / "private", tmp_path / "private" / "accepted")} == {
+        0o700
+    }
+
+
+def test_a_rotation_that_fails_leaves_the_old_secret_in_force(tmp_path, monkeypatch):
+    ring = ring_at(tmp_path)
+    signature = ring.sign(HEADER)
+    monkeypatch.setattr(Path, "replace", lambda *_: (_ for _ in ()).throw(OSError("the disk is full")))
+    with pytest.raises(OSError, match="full"):
+        ring.rotate()
+    monkeypatch.undo()
+    assert ring_at(tmp_path).sign(HEADER) == signature
+
+
+@pytest.mark.parametrize("as_folder", [True, False])
+def test_the_secret_of_a_team_is_accepted_where_a_setting_names_it_or_its_folder(tmp_path, as_folder):
+    team = Keyring(tmp_path / "team" / "secret")
+    signature = team.sign(HEADER)
+    place = tmp_path / "team" if as_folder else team.path
+    assert not ring_at(tmp_path / "own").verify(HEADER, signature)
+    ring = ring_at(tmp_path / "own", place)
+    assert ring.verify(HEADER, signature)
+    assert ring.sign(HEADER).signer != signature.signer
+
+
+def test_the_environment_names_accepted_secrets(tmp_path, monkeypatch):
+    signatures = [Keyring(tmp_path / name).sign(HEADER) for name in "ab"]
+    paths = [str(tmp_path / name) for name in "ab"]
+    monkeypatch.setenv("IPYCHECKPOINT_ACCEPT", os.pathsep.join(["", *paths, str(tmp_path / "none")]))
+    ring = Keyring(tmp_path / "own")
+    assert [ring.verify(HEADER, signature) for signature in signatures] == [True, True]
+
+
+def test_what_is_too_short_to_be_a_secret_is_not_accepted(tmp_path):
+    (tmp_path / "short").write_bytes(b"")
+    forged = Keyring(secret=b"").sign(HEADER)
+    assert not ring_at(tmp_path / "own", tmp_path / "short").verify(HEADER, forged)
+
+
+def test_a_ring_with_a_secret_of_its_own_accepts_no_others(tmp_path, monkeypatch):
+    signature = Keyring(tmp_path / "a").sign(HEADER)
+    monkeypatch.setenv("IPYCHECKPOINT_ACCEPT", str(tmp_path / "a"))
+    assert not Keyring(secret=b"s" * 32).verify(HEADER, signature)

@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ipycheckpoint import workspace
+from ipycheckpoint import tagging, workspace
 from ipycheckpoint.cache.cache import Cache
-from ipycheckpoint.errors import CannotKeep, CheckpointWarning, Unidentifiable, UsageError
+from ipycheckpoint.errors import CannotKeep, CheckpointFailedWarning, CheckpointWarning, Unidentifiable, UsageError
 from ipycheckpoint.surfaces.decorator import CheckpointedFunction, checkpoint
 
 if TYPE_CHECKING:
@@ -190,7 +190,7 @@ def test_a_name_is_what_records_are_listed_under(here: workspace.Workspace) -> N
 def test_tags_make_another_checkpoint(tags: Any) -> None:
     f = kept(tags=tags)
     f(1), f(1)
-    with workspace.tags(run=2):
+    with tagging.tags(run=2):
         f(1)
     kept()(1)
     assert ran == [1, 1, 1]
@@ -221,7 +221,7 @@ def test_a_watched_file_that_cannot_be_read_is_named_and_the_function_runs(monke
     def denied(patterns: object) -> None:
         raise PermissionError(13, "Permission denied", "data.txt")
 
-    monkeypatch.setattr("ipycheckpoint.surfaces.decorator.watched", denied)
+    monkeypatch.setattr("ipycheckpoint.surfaces.function.watched", denied)
     with pytest.warns(CheckpointWarning, match=r"ran without a checkpoint: can't read data.txt: Permission denied"):
         assert f(1) == 1
 
@@ -283,7 +283,7 @@ def test_on_error_warn_warns_once_for_one_cause_and_where_it_was_called() -> Non
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
         f(1), f(1)
-    assert [(warning.category, warning.filename) for warning in told] == [(CheckpointWarning, __file__)]
+    assert [(warning.category, warning.filename) for warning in told] == [(CheckpointFailedWarning, __file__)]
 
 
 @pytest.mark.parametrize(

@@ -53,7 +53,7 @@ def test_a_setting_that_cannot_be_is_a_usage_error(shell: Any) -> None:
         ("%%checkpoint --in", "--in", ["--inputs"]),
         ("%%checkpoint --inputs al", "al", ["alpha"]),
         ("%%checkpoint --exclude alpha be", "be", ["beta"]),
-        ("%checkpoint ", "", ["why", "list", "forget", "auto"]),
+        ("%checkpoint p", "p", ["panel", "prune", "pin"]),
         ("%checkpoint f", "f", ["forget"]),
     ],
 )

@@ -22,6 +22,7 @@ from ipycheckpoint.surfaces.options import OPTIONS, USAGE, CellOptions, help_tex
         ("--no-watch", CellOptions(no_watch=True)),
         ("--pin numpy", CellOptions(pin=("numpy",))),
         ("--expires 2w", CellOptions(expires_seconds=1209600.0)),
+        ("m --identifier by --cache shared", CellOptions(name="m", identifier="by", cache="shared")),
         ("--rerun --quiet", CellOptions(rerun=True, quiet=True)),
     ],
 )
@@ -36,6 +37,8 @@ def test_options_are_read(line: str, options: CellOptions) -> None:
         ("--tags", "--tags"),
         ("--tags a", "KEY=VALUE"),
         ("--inputs a-b", "'a-b'"),
+        ("--cache a-b", "'a-b' is no name of a variable, as --cache needs"),
+        ("--identifier", "--identifier"),
         ("--expires 1y", "s, m, h, d or w"),
         ("a b", "unrecognized arguments: b"),
         ("--rerun=1", "--rerun"),

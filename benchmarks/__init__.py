@@ -1,0 +1,1 @@
+"""What our figures are, beside those of others and of code without features: ``make bench``."""

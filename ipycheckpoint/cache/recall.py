@@ -1,0 +1,120 @@
+"""Recall: small results that this process has loaded before, for as long as their records stay as they were."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from threading import Lock
+from typing import TYPE_CHECKING, NamedTuple
+
+from ipycheckpoint.errors import StoreError
+from ipycheckpoint.identity.sighting import is_frozen
+from ipycheckpoint.record.codec import decode
+
+if TYPE_CHECKING:
+    from ipycheckpoint.cache.cache import Found
+    from ipycheckpoint.identity.identity import Key
+    from ipycheckpoint.record.record import Header
+    from ipycheckpoint.store.base import Content, Store
+
+_MOST = 1000
+_LARGEST_NBYTES = 16 * 1024
+
+
+class Recalled(NamedTuple):
+    """The result of a call, as good as loaded."""
+
+    header: Header
+    value: object
+
+
+@dataclass(slots=True)
+class _Held:
+    header: Header
+    name: str
+    content: Content
+    state: object
+    stream: bytes | None
+    """None where `value` can't change, and so may be given to everyone."""
+    value: object = None
+
+
+class Recall:
+    """Holds verified streams, and asks `store` each time whether the record is still the one that they are from.
+
+    Only results of calls that nothing else hangs on: no files that the run touched, no argument that it changed, no
+    expiry, no blobs.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._held: OrderedDict[Key, _Held] = OrderedDict()
+        self._lock = Lock()
+
+    def hold(self, name: str, found: Found) -> None:
+        """Hold the result of `found`, the trusted record under `name` that was just loaded, if it is of the kind."""
+        header, content = found.header, found.content
+        if content is None or not _is_plain(header):
+            return
+        (section,) = header.sections
+        stream = bytes(found.stored.payload[section.offset : section.offset + section.nbytes])
+        (value,) = decode(stream).values()
+        try:
+            state = self._store.state(name, content)
+            again = self._store.get(name)
+        except StoreError:
+            return
+        if state is None or again is None or again.stamp != content.stamp:
+            return
+        # What can't change may be given to everyone as it is.
+        frozen = is_frozen(value)
+        held = _Held(
+            header,
+            name,
+            content._replace(view=memoryview(b"")),
+            state,
+            None if frozen else stream,
+            value if frozen else None,
+        )
+        with self._lock:
+            self._held[header.key] = held
+            while len(self._held) > _MOST:
+                self._held.popitem(last=False)
+
+    def get(self, key: Key) -> Recalled | None:
+        """The result under `key`, the caller's own; None where it must be looked up. Writes nothing."""
+        held = self._held.get(key)
+        if held is None:
+            return None
+        try:
+            state = self._store.state(held.name, held.content)
+            if state != held.state and not self._is_still_there(held, state):
+                self._held.pop(key, None)
+                return None
+        except StoreError:
+            return None
+        if held.stream is None:
+            return Recalled(held.header, held.value)
+        (value,) = decode(held.stream).values()
+        return Recalled(held.header, value)
+
+    def _is_still_there(self, held: _Held, state: object) -> bool:
+        # Something has changed in the store, but perhaps elsewhere.
+        content = self._store.get(held.name)
+        if state is None or content is None or content.stamp != held.content.stamp:
+            return False
+        held.state = state
+        return True
+
+
+def _is_plain(header: Header) -> bool:
+    return (
+        header.kind == "call"
+        and len(header.outputs) == len(header.sections) == 1
+        and header.outputs[0].role == "result"
+        and header.sections[0].nbytes <= _LARGEST_NBYTES
+        and not header.sections[0].buffers
+        and not header.trace
+        and not header.notes
+        and header.expires is None
+    )

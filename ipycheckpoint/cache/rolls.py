@@ -1,0 +1,103 @@
+"""The rolls of a shared store: the first lines of its records, many in one entry, so that a listing opens few.
+
+Whoever has sent records writes a roll of them at the end, or when there are many. A roll promises nothing: names are
+taken from the store itself, each line has the signature of its record, and a record that is on no roll is opened.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from ipycheckpoint.cache.failures import open_failures
+from ipycheckpoint.cache.garbage import PINS, RECORDS
+from ipycheckpoint.cache.listing import STRANGER, Listed
+from ipycheckpoint.errors import CheckpointError
+from ipycheckpoint.identity.identity import Key
+from ipycheckpoint.record.format import read_header
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ipycheckpoint.record.format import Stored
+    from ipycheckpoint.record.trust import Keyring
+    from ipycheckpoint.store.tiers import SharedStore
+
+ROLLS = "rolls/"
+"""How the names of these entries begin."""
+
+_MOST_LINES = 500  # before a roll is written
+_BATCH = 64
+
+
+class Roll:
+    """Notes what has been sent to `store`."""
+
+    def __init__(self, store: SharedStore) -> None:
+        self._store = store
+        self._lines: list[bytes] = []
+
+    def note(self, name: str, view: memoryview) -> None:
+        """The entry `name` has been sent."""
+        if name.startswith(RECORDS) and (line := _first_line(view)):
+            self._lines.append(line)
+            if len(self._lines) >= _MOST_LINES:
+                self.write()
+
+    def write(self) -> None:
+        """Write down what was noted. Raises nothing: a roll is a convenience."""
+        lines, self._lines = self._lines, []
+        if lines:
+            with suppress(CheckpointError):
+                self._store.put(ROLLS + os.urandom(16).hex(), lines)
+
+
+def called(store: SharedStore, keyring: Keyring) -> Iterator[Listed]:
+    """All records of `store` that can be read, in no particular order, for the catalogue. Writes nothing.
+
+    Raises StoreError.
+    """
+    keys = [Key(entry.name.removeprefix(RECORDS)) for entry in store.entries(RECORDS)]
+    found = dict(_on_rolls(store, frozenset(keys)))
+    missing = [key for key in keys if key not in found]
+    for start in range(0, len(missing), _BATCH):
+        for content in store.fetch([RECORDS + key for key in missing[start : start + _BATCH]]).values():
+            found |= _read(content)
+    pins = {entry.name.removeprefix(PINS) for entry in store.entries(PINS)}
+    failures = open_failures(store)
+    for key, stored in found.items():
+        yield Listed(stored.header, signer_of(stored, keyring), key in pins, failures.get(key, ""))
+
+
+def signer_of(stored: Stored, keyring: Keyring) -> str:
+    """Who has signed it, of those whom we accept."""
+    signature = stored.signature
+    return signature.signer if signature is not None and keyring.verify(stored.signed, signature) else STRANGER
+
+
+def _on_rolls(store: SharedStore, keys: frozenset[Key]) -> Iterator[tuple[Key, Stored]]:
+    """The records that rolls tell of, as far as they are there: later ones of a Key after the earlier ones."""
+    rolls = sorted(store.entries(ROLLS), key=lambda entry: entry.modified)
+    contents = store.fetch([entry.name for entry in rolls])
+    for entry in rolls:
+        for line in contents.get(entry.name, b"").splitlines(keepends=True):
+            for key, stored in _read(line).items():
+                if key in keys:
+                    yield key, stored
+
+
+def _read(content: bytes) -> dict[Key, Stored]:
+    try:
+        stored = read_header(content)
+    except CheckpointError:
+        return {}
+    return {stored.header.key: stored}
+
+
+def _first_line(view: memoryview) -> bytes:
+    step = 1 << 16
+    for start in range(0, view.nbytes, step):
+        if (end := bytes(view[start : start + step]).find(b"\n")) >= 0:
+            return bytes(view[: start + end + 1])
+    return b""

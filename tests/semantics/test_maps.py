@@ -1,0 +1,401 @@
+"""Maps of scripts over real executors, across processes that are killed, have other code, or another home."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.semantics.scenes import Program
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FUNCTION = """
+import multiprocessing, os, sys, time
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from ipycheckpoint import checkpoint, tags
+class Point:
+    def __init__(self, x):
+        self.x = x
+    def __eq__(self, other):
+        return type(self) is type(other) and self.x == other.x
+SCALE = 3
+def scaled(x):
+    return x * SCALE
+@checkpoint(watch=False)
+def f(x):
+    with open("runs.txt", "a") as file:
+        file.write(f"{x}\\n")
+    time.sleep(float(os.environ.get("NAP", 0)))
+    return scaled(x)
+@checkpoint(watch=False)
+def move(point):
+    assert type(point) is Point
+    return Point(scaled(point.x))
+def pool(kind):
+    if kind == "threads":
+        return ThreadPoolExecutor(2)
+    if kind == "loky":
+        from loky import get_reusable_executor
+        return get_reusable_executor(2)
+    return ProcessPoolExecutor(2, multiprocessing.get_context(kind))
+"""
+
+KINDS = ["threads", "spawn", "fork", "loky"]
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Program:
+    return Program(tmp_path)
+
+
+def runs(program: Program) -> list[int]:
+    """The items that ran, in order."""
+    path = program.directory / "runs.txt"
+    return sorted(int(line) for line in path.read_text().split()) if path.exists() else []
+
+
+def needs(kind: str) -> None:
+    if kind == "loky":
+        pytest.importorskip("loky")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_script_maps_over_any_pool_and_finds_it_all_again(program, kind):
+    needs(kind)
+    program.write(
+        FUNCTION
+        + f"""
+if __name__ == "__main__":
+    with pool("{kind}") as executor:
+        print(sum(f.map(range(20), executor, progress=False)))
+        print([p.x for p in move.map([Point(1), Point(2)], executor, progress=False)])
+        print(all(type(p) is Point for p in move.map([Point(1), Point(3)], executor, progress=False)))
+    print(f(7), f.is_cached(19), move(Point(2)).x)
+"""
+    )
+    expected = ["570", "[3, 6]", "True", "21 True 6"]
+    assert program.run().lines == expected
+    assert program.run().lines == expected
+    assert runs(program) == list(range(20))
+
+
+SWEEP = (
+    FUNCTION
+    + """
+if __name__ == "__main__":
+    os.setpgrp()
+    print("started")
+    with pool(sys.argv[1]) as executor:
+        print(sum(f.map(range(200), executor, progress=False)))
+"""
+)
+
+
+@pytest.mark.parametrize("kind", ["threads", "spawn"])
+def test_a_killed_sweep_goes_on_where_it_stopped_and_runs_nothing_twice(program, kind):
+    program.write(SWEEP)
+    process = program.start(kind, NAP="0.01")
+    while len(runs(program)) < 60 and process.poll() is None:
+        time.sleep(0.02)
+    os.kill(process.pid, signal.SIGKILL)
+    time.sleep(0.5)
+    before = runs(program)
+    os.killpg(process.pid, signal.SIGKILL)  # workers of a killed pool wait for ever
+    process.communicate(timeout=60)
+    assert program.run(kind).lines == ["started", str(3 * sum(range(200)))]
+    seen = runs(program)
+    assert set(seen) == set(range(200))
+    # Only what was on its way in one of the two workers when they were killed may run again.
+    assert len(seen) <= 200 + 2
+    assert 60 <= len(before) < 200
+
+
+def test_an_interrupted_sweep_keeps_what_is_done(program):
+    program.write(SWEEP)
+    process = program.start("threads", NAP="0.02")
+    while len(runs(program)) < 40:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    _, complaints = process.communicate(timeout=60)
+    assert "KeyboardInterrupt" in complaints
+    assert len(runs(program)) < 100
+    program.run("threads")
+    assert runs(program) == list(range(200))
+
+
+def test_a_worker_without_our_store_sends_the_record_home(program):
+    """As on another machine: its caches are elsewhere, and it signs with another secret."""
+    program.write(
+        FUNCTION
+        + """
+def leave(place):
+    os.environ["IPYCHECKPOINT_SECRET_FILE"] = place + "/secret"
+    from ipycheckpoint import workspace
+    workspace.current().directory = place + "/cache"
+if __name__ == "__main__":
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(2, context, initializer=leave, initargs=(os.getcwd() + "/away",)) as executor:
+        print(sum(f.map(range(20), executor, progress=False)))
+    print(all(f.is_cached(x) for x in range(20)), f(3), os.path.exists("away/cache"))
+"""
+    )
+    assert program.run().lines == ["570", "True 9 False"]
+    assert program.run().lines == ["570", "True 9 False"]
+    assert runs(program) == list(range(20))
+
+
+def test_large_results_are_kept_by_the_workers(program):
+    pytest.importorskip("numpy")
+    program.write(
+        FUNCTION
+        + """
+import numpy
+@checkpoint
+def grid(x):
+    return numpy.full((300, 300), x)
+if __name__ == "__main__":
+    with pool("spawn") as executor:
+        found = grid.map([1.0, 2.0], executor, progress=False)
+    found[0][0, 0] = 9
+    print([int(a.sum()) for a in found], float(grid.map([1.0])[0][0, 0]))
+"""
+    )
+    assert program.run().lines == ["[90008, 180000] 1.0"]
+
+
+def test_what_a_run_changed_in_its_argument_is_repeated_here(program):
+    program.write(
+        FUNCTION
+        + """
+@checkpoint
+def add(items):
+    items.append(1)
+    return len(items)
+if __name__ == "__main__":
+    lists = [[], [0]]
+    with pool("fork") as executor:
+        print(add.map(lists, executor, progress=False), lists)
+"""
+    )
+    assert program.run().lines == ["[1, 2] [[1], [0, 1]]"]
+
+
+def test_a_worker_that_has_other_code_is_told_of_and_nothing_is_kept(program):
+    program.write("LIMIT = 1\ndef limited(x):\n    return min(x, LIMIT)", "library")
+    program.write(
+        FUNCTION
+        + """
+import pathlib
+import library
+@checkpoint
+def g(x):
+    return library.limited(x)
+if __name__ == "__main__":
+    pathlib.Path("library.py").write_text("LIMIT = 2\\ndef limited(x):\\n    return min(x, LIMIT)")
+    with pool("spawn") as executor:
+        [error] = g.map([5], executor, progress=False, on_error="collect")
+    print(type(error).__name__, "is other code where the executor runs it" in str(error), g.is_cached(5))
+"""
+    )
+    assert program.run().lines == ["CheckpointFailedError True False"]
+
+
+def test_a_worker_that_lacks_a_module_fails_its_items_with_its_name(program):
+    program.write("def h(x):\n    return x", "library")
+    program.write(
+        FUNCTION
+        + """
+import library
+@checkpoint
+def g(x):
+    return library.h(x)
+def hide(*_):
+    sys.modules["library"] = None
+if __name__ == "__main__":
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), initializer=hide) as executor:
+        [error] = g.map([5], executor, progress=False, on_error="collect")
+    print(type(error).__name__, "library" in str(error))
+"""
+    )
+    assert program.run().lines == ["ModuleNotFoundError True"]
+
+
+def test_exceptions_of_the_scripts_own_classes_come_home_with_their_tracebacks(program):
+    program.write(
+        FUNCTION
+        + """
+class Odd(Exception):
+    pass
+@checkpoint
+def g(x):
+    if x % 2:
+        raise Odd(x)
+    return x
+if __name__ == "__main__":
+    with pool("spawn") as executor:
+        found = g.map(range(3), executor, progress=False, on_error="collect")
+    print([found[0], found[2]], type(found[1]) is Odd, found[1].args, "raise Odd(x)" in found[1].__notes__[0])
+"""
+    )
+    assert program.run().lines == ["[0, 2] True (1,) True"]
+
+
+def test_a_worker_that_dies_costs_its_items_and_no_result_that_was_kept(program):
+    program.write(
+        FUNCTION
+        + """
+@checkpoint(watch=False, ignore=["sys"])
+def g(x):
+    if x == 30 and "die" in sys.argv:
+        os._exit(9)
+    return f(x)
+if __name__ == "__main__":
+    with ProcessPoolExecutor(1) as executor:
+        found = g.map(range(40), executor, progress=False, on_error="collect", chunks=1)
+    print(sum(x == 3 * n for n, x in enumerate(found)))
+"""
+    )
+    (first,) = program.run("die").lines
+    assert int(first) >= 25
+    assert program.run("live").lines == ["40"]
+    assert len(runs(program)) == 40
+
+
+def test_what_is_checkpointed_inside_is_kept_at_home_too(program):
+    program.write(
+        FUNCTION
+        + """
+@checkpoint
+def outer(x):
+    return f(x) + 1
+if __name__ == "__main__":
+    with pool("spawn") as executor, tags(run=1):
+        print(outer.map([1, 2], executor, progress=False))
+        print(f.is_cached(2))
+    print(f.is_cached(2))
+"""
+    )
+    assert program.run().lines == ["[4, 7]", "True", "False"]
+
+
+PLAIN = {
+    "multiprocessing": """
+    with multiprocessing.get_context("spawn").Pool(2) as workers:
+        print(sum(workers.map(f, range(8))))
+""",
+    "executor.map": """
+    with pool("spawn") as executor:
+        print(sum(executor.map(f, range(8))))
+""",
+    "joblib": """
+    from joblib import Parallel, delayed
+    print(sum(Parallel(n_jobs=2)(delayed(f)(x) for x in range(8))))
+""",
+    "loky": """
+    with pool("loky") as executor:
+        print(sum(executor.map(f, range(8))))
+""",
+}
+
+
+@pytest.mark.parametrize("way", PLAIN)
+def test_plain_calls_in_workers_are_kept_and_found(program, way):
+    if way in ("joblib", "loky"):
+        pytest.importorskip(way)
+    program.write(FUNCTION + 'if __name__ == "__main__":' + PLAIN[way] + "    print(f.is_cached(7))")
+    assert program.run().lines == ["84", "True"]
+    assert program.run().lines == ["84", "True"]
+    assert runs(program) == list(range(8))
+
+
+def test_a_pickled_function_of_main_works_where_main_is_another(program):
+    program.write(
+        FUNCTION
+        + """
+import pickle
+if __name__ == "__main__":
+    print(pickle.loads(pickle.dumps(f)) is f)
+    with open("f.pickle", "wb") as file:
+        pickle.dump(f, file)
+"""
+    )
+    assert program.run().lines == ["True"]
+    program.write('import pickle\nf = pickle.load(open("f.pickle", "rb"))\nprint(f(2), f.is_cached(2))')
+    assert program.run().lines == ["6 True"]
+
+
+def test_a_pickled_function_that_is_defined_otherwise_here_is_the_one_that_was_pickled(program):
+    program.write(FUNCTION + 'import pickle\npickle.dump(f, open("f.pickle", "wb"))')
+    program.run()
+    program.write(FUNCTION + 'SCALE = 5\nimport pickle\nprint(f(2), pickle.load(open("f.pickle", "rb"))(2))')
+    assert program.run().lines == ["10 6"]
+
+
+DASK = """
+if __name__ == "__main__":
+    from distributed import Client
+    with Client(n_workers=2, threads_per_worker=1, dashboard_address=None, processes=True) as client:
+        print(sum(f.map(range(10), client.get_executor(), progress=False)))
+        print([p.x for p in move.map([Point(1), Point(2)], client, progress=False)])
+        print(sum(client.gather(client.map(f, range(5, 12)))))
+    print(f.is_cached(3), f.is_cached(11), move.is_cached(Point(2)))
+"""
+
+
+def test_dask_does_it_too(program):
+    pytest.importorskip("distributed")
+    program.write(FUNCTION + DASK)
+    expected = ["135", "[3, 6]", "168", "True True True"]
+    assert program.run().lines == expected
+    assert program.run().lines == expected
+    assert runs(program) == list(range(12))
+
+
+def test_a_large_global_goes_to_each_worker_and_not_with_each_item(program):
+    program.write(
+        FUNCTION
+        + """
+from ipycheckpoint.engine.parcel import Parcel
+sent = []
+reduce = Parcel.__reduce_ex__
+table = list(range(300_000))
+@checkpoint(watch=False)
+def look_up(x):
+    return table[x]
+if __name__ == "__main__":
+    Parcel.__reduce_ex__ = lambda self, protocol: sent.append(1) or reduce(self, protocol)
+    with pool("spawn") as executor:
+        print(sum(look_up.map(range(100), executor, progress=False, chunks=1)))
+    print(2 <= len(sent) <= 12)
+"""
+    )
+    assert program.run().lines == ["4950", "True"]
+
+
+def test_a_sweep_on_dask_that_is_killed_goes_on_where_it_stopped(program):
+    pytest.importorskip("distributed")
+    program.write(
+        FUNCTION
+        + """
+if __name__ == "__main__":
+    os.setpgrp()
+    from distributed import Client
+    with Client(n_workers=2, threads_per_worker=1, dashboard_address=None) as client:
+        print(sum(f.map(range(150), client, progress=False)))
+"""
+    )
+    process = program.start(NAP="0.02")
+    while len(runs(program)) < 50 and process.poll() is None:
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate(timeout=60)
+    before = runs(program)
+    assert 50 <= len(before) < 150
+    assert program.run().lines == [str(3 * sum(range(150)))]
+    assert set(runs(program)) == set(range(150))
+    assert len(runs(program)) <= 150 + 2
