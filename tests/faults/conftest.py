@@ -26,3 +26,6 @@ def tmp_path(memory: Path) -> Iterator[Path]:
     place = Path(tempfile.mkdtemp(dir=memory))
     yield place
     shutil.rmtree(place, ignore_errors=True)
+
+
+collect_ignore = ["fuzz.py"]  # a program of its own, for which atheris must be there
