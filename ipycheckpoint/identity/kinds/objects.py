@@ -30,7 +30,8 @@ def by_reduction(value: Any) -> Shape | Refusal:
     if isinstance(value, type | FunctionType):
         return _by_name(value)
     try:
-        registered = copyreg.dispatch_table.get(type(value))
+        # Some libraries register exceptions, to pickle them with their tracebacks, which are no part of what they say.
+        registered = None if isinstance(value, BaseException) else copyreg.dispatch_table.get(type(value))
         # Protocol 4 is the highest that puts no buffers aside.
         reduced = registered(value) if registered is not None else value.__reduce_ex__(4)
     except _REFUSALS as error:

@@ -115,7 +115,8 @@ def test_a_module_is_of_the_package_that_the_environment_had(module, package):
     assert then.distribution_of(module) == package
 
 
-def test_a_failure_explains_itself_and_its_repr_is_short():
+def test_a_failure_explains_itself_and_its_repr_is_short(monkeypatch):
+    monkeypatch.setattr(environment, "uv_path", lambda: "/bin/uv")
     failure = LoadFailure("model", ImportError("no module named 'x'"), b"raw", NOW, THEN)
     assert repr(failure) == "<LoadFailure model: ImportError>"
     for words in ("`model`", "no module named 'x'", "python 3.11.4 → 3.13.0", "pandas 2.0.0 → absent", "uv venv"):

@@ -54,9 +54,9 @@ def test_without_fsspec_the_error_says_what_to_install(monkeypatch: pytest.Monke
 
 
 def test_without_the_protocols_own_package_the_error_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "s3fs", None)
-    with pytest.raises(UsageError, match="s3fs"):
-        RemoteFiles("s3://bucket/x").read("a")
+    monkeypatch.setitem(sys.modules, "adlfs", None)
+    with pytest.raises(UsageError, match="adlfs"):
+        RemoteFiles("abfs://bucket/x").read("a")
 
 
 class _Failing:

@@ -6,6 +6,7 @@ import asyncio
 import concurrent.futures
 import contextlib
 import contextvars
+import copyreg
 import io
 import itertools
 import mmap
@@ -134,3 +135,9 @@ def test_an_iterator_over_a_list_is_where_it_is():
     moved = iter([1, 2, 3])
     next(moved)
     assert digest_value(iter([1, 2, 3])) != digest_value(moved)
+
+
+def test_an_exception_counts_as_ever_where_a_library_pickles_it_with_its_traceback(monkeypatch):
+    before = digest_value(KeyError("a"))
+    monkeypatch.setitem(copyreg.dispatch_table, KeyError, lambda error: (KeyError, error.args, {"tb": object()}))
+    assert digest_value(KeyError("a")) == before
