@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -149,6 +150,7 @@ def test_a_record_is_deleted_while_a_cell_runs_and_nothing_is_put_among_its_vari
 
 def test_a_kernel_that_is_silent_is_told_of_until_it_answers(scene: Scene) -> None:
     kernel = int(scene.ask("__import__('os').getpid()"))
+    time.sleep(1)  # until the page has heard that it is idle again: a busy kernel may be silent for long
     os.kill(kernel, signal.SIGSTOP)
     try:
         scene.row("evaluate").get_by_role("checkbox").check()
