@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from ipycheckpoint.cache.cache import Draft
     from ipycheckpoint.record.format import Stored
+    from ipycheckpoint.record.record import Compression
     from ipycheckpoint.record.trust import Signature
 
 TAPE = "tape"
@@ -28,10 +29,12 @@ UNKNOWN = digest_bytes(b"")
 """In place of the Environment where nobody has told which it was."""
 
 
-def pack(draft: Draft, sign: Callable[[bytes], Signature]) -> tuple[Header, bytes]:
-    """The header of `draft`, and its whole record."""
+def pack(
+    draft: Draft, sign: Callable[[bytes], Signature], compression: Compression = "none"
+) -> tuple[Header, list[bytes | memoryview]]:
+    """The header of `draft`, and its whole record in chunks."""
     tape = () if draft.tape is None else (Section((), draft.tape, (), TAPE),)
-    layout = lay_out((*draft.sections, *tape), inline_all=True)
+    layout = lay_out((*draft.sections, *tape), inline_all=True, compression=compression)
     attached: dict[Digest, str] = {}
 
     def attach(text: str) -> Digest:
@@ -48,7 +51,7 @@ def pack(draft: Draft, sign: Callable[[bytes], Signature]) -> tuple[Header, byte
         environment=attach(Environment.current().to_json().decode()),
         texts=tuple((at, attach(i.source)) for at, i in enumerate(ingredients) if i.source is not None),
     )
-    return header, b"".join(write(header, layout.chunks, sign, attached))
+    return header, write(header, layout.chunks, sign, attached)
 
 
 def header_of(draft: Draft) -> Header:

@@ -285,7 +285,8 @@ class Plug:
             given = draft.values[RESULT]
             header = replace(header_of(draft), outputs=(_output(given),))
         else:
-            header, given = pack(draft, (self._keyring or Keyring()).sign)
+            header, chunks = pack(draft, (self._keyring or Keyring()).sign)
+            given = b"".join(chunks)
         self.plugged.ask("save", context_id, given)
         # With the texts, which the packed header has elsewhere.
         return self.plugged.kept(context_id, replace(header, ingredients=draft.identity.ingredients))

@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 import os
-import time
 from contextlib import suppress
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
-from ipycheckpoint.cache.cache import Draft, described
+from ipycheckpoint.cache import packing
+from ipycheckpoint.cache.cache import Draft
 from ipycheckpoint.cache.opened import Record, distrust
-from ipycheckpoint.digest import Digest, digest, digest_bytes
+from ipycheckpoint.digest import Digest, digest
 from ipycheckpoint.errors import FormatError, StoreError, Untrusted, UsageError
 from ipycheckpoint.identity.identity import Identity, Ingredient
 from ipycheckpoint.identity.work import tag_ingredients
 from ipycheckpoint.record.codecs import check_codec, encode
 from ipycheckpoint.record.compression import check_compression
-from ipycheckpoint.record.environment import Environment
 from ipycheckpoint.record.format import (
     FORMAT_VERSION,
     begins_as_record,
     check_payload,
-    lay_out,
     read_header,
     read_section,
     signed_again,
@@ -162,31 +160,11 @@ def _packed(
             raise UsageError(f"{name!r} can't name a value: a text is needed")
     how = check_compression(compression)
     sections = encode(values, check_codec(codec))
-    layout = lay_out(sections, inline_all=True, compression=how)
     named = Ingredient("savepoint", label, digest("savepoint", text_bytes(label)))
     identity = Identity("savepoint", label, (named, *tag_ingredients(tags), *ingredients))
     outputs = tuple(Output(name, "data") for name in values)
-    attached: dict[Digest, str] = {}
-
-    def attach(text: str) -> Digest:
-        found = digest_bytes(text_bytes(text))
-        attached[found] = text
-        return found
-
-    header = Header(
-        kind=identity.kind,
-        label=label,
-        key=identity.key,
-        created=time.time(),
-        seconds=0.0,
-        ingredients=tuple(replace(ingredient, source=None) for ingredient in identity.ingredients),
-        outputs=described(Draft(identity, outputs, values, tuple(sections), 0.0)),
-        sections=layout.sections,
-        environment=attach(Environment.current().to_json().decode()),
-        texts=tuple((at, attach(i.source)) for at, i in enumerate(identity.ingredients) if i.source is not None),
-        tags=tuple(tags),
-    )
-    return header, write(header, layout.chunks, (keyring or _own()).sign, attached)
+    draft = Draft(identity, outputs, values, tuple(sections), seconds=0.0, tags=tuple(tags))
+    return packing.pack(draft, (keyring or _own()).sign, how)
 
 
 def _find(path: str | os.PathLike[str]) -> tuple[Files, str, Content]:
