@@ -144,6 +144,8 @@ def _items(value: Any, most: int = _MOST_ITEMS) -> Iterator[tuple[Step, object]]
             for position, (key, item) in enumerate(value.items()):
                 # Any other key is not the same after JSON; the order of a dict is part of its value.
                 yield (key if type(key) in (str, int) else ("values", position)), item
+                if has_identity(key):
+                    yield ("keys", position), key
     elif _is_array_of_objects(value):
         if value.size <= most:
             yield from ((("flat", position), item) for position, item in enumerate(value.flat))
@@ -155,6 +157,7 @@ def _items(value: Any, most: int = _MOST_ITEMS) -> Iterator[tuple[Step, object]]
         yield ("func",), value.func
         yield from ((("args", position), item) for position, item in enumerate(value.args))
         yield from ((("keywords", name), item) for name, item in value.keywords.items())
+        yield from (((name,), item) for name, item in vars(value).items())
     elif isinstance(value, FunctionType):
         yield from ((("__defaults__", index), item) for index, item in enumerate(value.__defaults__ or ()))
         yield from ((("__kwdefaults__", name), item) for name, item in (value.__kwdefaults__ or {}).items())
@@ -202,5 +205,5 @@ def follow(path: Sequence[Any], roots: Mapping[Any, object]) -> object:
             value = attributes[step[0]] if step[0] in attributes else getattr(value, step[0])
         else:
             parts = getattr(value, step[0])
-            value = (list(parts()) if step[0] == "values" else parts)[step[1]]
+            value = (list(parts()) if step[0] in ("keys", "values") else parts)[step[1]]
     return value

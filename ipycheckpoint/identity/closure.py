@@ -407,16 +407,12 @@ def _wrapping(method: staticmethod[..., Any] | classmethod[Any, ..., Any]) -> Sh
     return Shape(type(method).__name__, (), [unwrap(method.__func__)], lambda _: ".__func__")
 
 
-@shapes_of("functools.partial")
-def _partial(partial: functools.partial[Any]) -> Shape:
-    parts = [unwrap(partial.func), partial.args, partial.keywords]
-    return Shape("partial", (), parts, lambda i: (".func", ".args", ".keywords")[i])
-
-
-@shapes_of("functools.partialmethod")
-def _partialmethod(partial: functools.partialmethod[Any]) -> Shape:
-    parts = [unwrap(partial.func), partial.args, partial.keywords]
-    return Shape("partialmethod", (), parts, lambda i: (".func", ".args", ".keywords")[i])
+@shapes_of("functools.partial", "functools.partialmethod")
+def _partial(partial: functools.partial[Any] | functools.partialmethod[Any]) -> Shape:
+    attributes = _attributes(partial, besides=("func", "args", "keywords"))
+    parts = [unwrap(partial.func), partial.args, partial.keywords, *(by_name(unwrap(value)) for _, value in attributes)]
+    names = ["func", "args", "keywords", *(name for name, _ in attributes)]
+    return Shape(type(partial).__name__, tuple(n.encode() for n in names[3:]), parts, lambda index: f".{names[index]}")
 
 
 @shapes_of("functools._lru_cache_wrapper")
@@ -428,9 +424,11 @@ def _lru_cache(wrapper: Any) -> Shape:
     return Shape("lru_cache", tuple(name.encode() for name in names[1:]), parts, lambda index: f".{names[index]}")
 
 
-def _attributes(function: object) -> list[tuple[str, object]]:
+def _attributes(function: object, besides: tuple[str, ...] = ()) -> list[tuple[str, object]]:
     """What the user has set on a function, by name; not what `functools.wraps` has copied."""
-    return [(name, vars(function)[name]) for name in sorted(vars(function)) if not is_special(name)]
+    return [
+        (name, vars(function)[name]) for name in sorted(vars(function)) if not is_special(name) and name not in besides
+    ]
 
 
 def is_special(name: str) -> bool:

@@ -68,7 +68,7 @@ $d[(#, #)] = $l|$d['k'] = $d|@? = $d[(#, #)]|$d[True] = $l
 @e = {#, #}|$e.add(#)|@e = $e|$e.discard(#)|@e = set($l)|$e |= {#}|@i = len($e)|@e = frozenset({#, #})|$e.clear()
 @a = np.arange(6)|@a = np.arange(6).reshape(2, 3)|@a = $a|@a = $a[1:]|@a = $a.T|@a = $a + 1|$a[0] = #|$a += #|@a = $a[::-1]
 $a.sort()|@a = $a.copy()|@a = $a.reshape(-1)|@a = np.array($l)|@a = $a[::2]|$a[$a > 2] = #|@i = int($a.sum())|@a = $a.view('u1')
-@a = np.array([$l, $o], dtype=object)|@a = np.asarray($a)|@a, @a = $a, $a[1:]|@a = $a.astype(float)|$a.fill(#)|$a.resize($a.size, refcheck=False)
+@a = np.array([$l, $o], dtype=object)|@a = np.asarray($a)|@a, @a = $a, $a[1:]|@a = $a.astype(float)|$a.fill(#)
 @a = np.ones(3)
 @f = pd.DataFrame({'x': [#, #], 'y': [1., 2.]})|$f['z'] = #|$f.loc[0, 'x'] = #|@f = $f|@f = $f[['x']]|@f = $f.copy()
 $f.drop(columns='y', inplace=True, errors='ignore')|$f.index.name = 'i'|@s = $f['x']|$s.iloc[0] = #|@s = $s|@a = $f['x'].to_numpy()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import itertools
 import re
+import sys
 import types
 from typing import Any
 
@@ -15,6 +16,11 @@ from typing import Any
 def without_addresses(text: str) -> str:
     """`text` less what differs from process to process."""
     return re.sub(r"0x[0-9a-f]+|140\d{10,}", "0x", text, flags=re.IGNORECASE)
+
+
+def _scalars() -> tuple[type, ...]:
+    """The types of scalars of numpy, which are as good as their equals."""
+    return (sys.modules["numpy"].generic,) if "numpy" in sys.modules else ()
 
 
 class Teller:
@@ -45,12 +51,7 @@ class Teller:
             return repr(value)
         if isinstance(value, types.MethodType):
             return f"method {self.tell(value.__func__)} of {self.tell(value.__self__)}"
-        if (
-            type(value).__module__ == "numpy"
-            and hasattr(value, "item")
-            and getattr(value, "shape", None) == ()
-            and not hasattr(value, "setflags")
-        ):
+        if isinstance(value, _scalars()):
             return f"{type(value).__name__} {value!r}"
         if isinstance(value, types.FunctionType) and value.__module__ != "__main__":
             return f"function {value.__module__}.{value.__qualname__}"

@@ -57,6 +57,25 @@ SAME = [
         look=("l[0].mark",),
     ),
     case(
+        "attribute of a partial function",
+        "from functools import partial\ndef h(x): return x\ng = partial(h, 5)",
+        MAGIC + "g.mark = [3]",
+        MAGIC + "m = g.mark",
+        look=("g.mark", "m is g.mark"),
+    ),
+    case(
+        "function that is only a key of a dict",
+        "import copy\ndef f(): pass\nl = [f]; d = {f: 1}; del f",
+        MAGIC + "d = copy.deepcopy(d)",
+        look=("list(d)[0] is l[0]",),
+    ),
+    case(
+        "function behind a cache that is only a key of a dict",
+        "import copy, functools\n@functools.lru_cache\ndef f(): pass\nl = [f]; d = {f: 1}; del f",
+        MAGIC + "d = copy.deepcopy(d)",
+        look=("list(d)[0] is l[0]",),
+    ),
+    case(
         "named tuple with annotations",
         MAGIC + "from typing import NamedTuple\nclass T(NamedTuple): v: int = 1",
         look=("T.__orig_bases__[0].__name__",),
