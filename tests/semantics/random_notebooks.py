@@ -78,7 +78,7 @@ $s.name = 'n'|@s = pd.Series([#, #])|$s += #|@s = $s + 1|@f = $f.assign(q=#)|@i 
 @g = $o.add|$o.add(#)|@g = $c.add|@o = $c(); @o.v = $l|$o.__dict__['z'] = #|@? = $o.v|@i = $o.twice|$o.add($l)|@i = $o.here(#)
 @c = $c|@c = type($o)|$c.kept = [#]|$c.kept.append(#)|@l = $c.kept|@g = $c|@c = type('T', (), {'kept': [#], 'v': #})
 @? = $g(#)|$g(#)|@? = $g($*)|@g = $g|@n = [$g(#), $g(#)]|@g = lambda x: x|@g = lambda x: $*|@g = lambda x: ($i, x)|$g.mark = #
-@g = lambda x, y=$l: y|@g = partial($g, #)|@i = $g.mark|@l = $g(#)|$g.mark = $l|@g = lru_cache($g)|@g = [lambda x: $l, $g][0]
+@g = lambda x, y=$l: y|@g = partial($g, #)|@i = $g.mark|@l = $g(#)|$g.mark = $l|@g = lru_cache(lambda x: (x,))|@g = [lambda x: $l, $g][0]
 @g = $l.append|@g = $l.index|@g = len|@g = math.sqrt|@d = {'k': $g}|@g = staticmethod($g)|@g = $n.append
 import math|import math as @m|from math import floor as @g|from os import path as @m|import collections.abc|from collections import deque as @c
 @q = deque([#, #])|$q.append($*)|@q = $q|$q.popleft()|@? = Counter($l)|@? = defaultdict(list, k=$l)|@? = OrderedDict(k=$l)
@@ -117,7 +117,7 @@ _BLOCKS = [
     "def make():\n    n = 0\n    def inner(x):\n        nonlocal n\n        n += 1\n        return n\n    return inner\n@g = make()",
     "def make():\n    n = []\n    def put(x):\n        n.append(x)\n        return n\n    def get(x):\n        return n\n    return put, get\n@g, @g = make()",
     "def deco(f):\n    @wraps(f)\n    def inner(x):\n        return [f(x)]\n    return inner\n@deco\ndef @g(x):\n    return x",
-    "@lru_cache\ndef @g(x):\n    return [x]",
+    "@lru_cache\ndef @g(x):\n    return (x,)",
     "class @c:\n    def __init__(self, v=#):\n        self.v = v\n    def add(self, x):\n        self.v = x\n        return self",
     "class @c:\n    kept = []\n    v = #\n    def add(self, x):\n        self.kept.append(x)\n        return self.kept",
     "class @c:\n    kept = $l\n    def add(self, x):\n        return $*\n    def here(self, x):\n        return __class__",
