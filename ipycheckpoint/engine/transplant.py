@@ -146,8 +146,7 @@ def _is_tensor(value: object) -> bool:
 def _transplant_attributes(live: Any, state: Any) -> bool:
     setstate = getattr(type(live), "__setstate__", None)
     if setstate is not None:
-        getstate = getattr(type(state), "__getstate__", None)
-        content = getstate(state) if getstate is not None else state.__dict__
+        content = state.__reduce_ex__(4)[2]
         # pandas 2 caches columns in a dict that its own __setstate__ leaves alone.
         getattr(live, "__dict__", {}).get("_item_cache", {}).clear()
         setstate(live, content)

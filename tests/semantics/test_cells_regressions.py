@@ -58,10 +58,10 @@ SAME = [
     ),
     case(
         "attribute of a partial function",
-        "from functools import partial\ndef h(x): return x\ng = partial(h, 5)",
+        "from functools import partial\ndef h(x): return x\nf = g = partial(h, 5)",
         MAGIC + "g.mark = [3]",
         MAGIC + "m = g.mark",
-        look=("g.mark", "m is g.mark"),
+        look=("f is g", "g.mark", "m is g.mark"),
     ),
     case(
         "function that is only a key of a dict",
