@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import sys
+import weakref
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ipycheckpoint.errors import UsageError
@@ -19,8 +21,6 @@ PLAIN_TYPES = frozenset({type(None), bool, int, float, str, bytes, list, tuple, 
 
 _CLOSED = PLAIN_TYPES | {set, frozenset}
 _CLOSED_NAMES = {kind.__name__: kind for kind in _CLOSED} | {f"builtins.{kind.__name__}": kind for kind in _CLOSED}
-
-_CACHE_LIMIT = 2048  # types; a notebook that defines its classes again and again must not keep them all alive
 
 
 def qualified(kind: type) -> str:
@@ -44,7 +44,9 @@ class Registry:
         self._exact: dict[str, Shaper] = {}
         self._kinds: dict[str, Shaper] = {}
         self._fallback: Shaper = _no_shape
-        self._cache: dict[type, Shaper] = {}
+        # By the ids of types, and with weak references that forget them: what a notebook defines is not held alive.
+        self._cache: dict[int, Shaper] = {}
+        self._alive: dict[int, weakref.ref[type]] = {}
         for kind, function in (users or {}).items():
             self.register(kind, function)
 
@@ -78,13 +80,15 @@ class Registry:
 
     def shaper(self, kind: type) -> Shaper:
         """The Shaper of the values of exactly this type."""
-        found = self._cache.get(kind)
+        found = self._cache.get(id(kind))
         if found is None:
-            found = self._find(kind)
-            if len(self._cache) >= _CACHE_LIMIT:
-                self._cache.clear()
-            self._cache[kind] = found
+            self._cache[id(kind)] = found = self._find(kind)
+            self._alive[id(kind)] = weakref.ref(kind, functools.partial(self._forget, id(kind)))
         return found
+
+    def _forget(self, place: int, _: object) -> None:
+        self._cache.pop(place, None)
+        self._alive.pop(place, None)
 
     def _find(self, kind: type) -> Shaper:
         for users in (self._users, *self._later):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import collections
+import gc
 import threading
+import weakref
 
 import pytest
 
@@ -123,9 +125,20 @@ def test_what_stands_for_a_value_may_be_refused_itself():
     assert caught.value.path == "value['c'][0]"
 
 
-def test_classes_that_come_and_go_are_not_all_kept(monkeypatch):
-    monkeypatch.setattr(registry_module, "_CACHE_LIMIT", 4)
-    registry = Registry()
-    for _ in range(20):
-        registry.shaper(type("Passing", (), {}))
-    assert len(registry._cache) <= 4
+def test_classes_are_not_held_alive():
+    class Passing:
+        pass
+
+    assert digest_value([Passing()]) == digest_value([Passing()])
+    passing = weakref.ref(Passing)
+    del Passing
+    gc.collect()
+    assert passing() is None
+
+
+def test_a_class_in_the_place_of_one_that_is_gone_is_another():
+    registry = Registry({f"{__name__}.{name}": int for name in "AB"})
+    for _ in range(100):
+        shapers = {registry.shaper(type(name, (), {"__module__": __name__, "__qualname__": name})) for name in "AB"}
+        assert len(shapers) == 2
+        gc.collect()
