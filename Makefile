@@ -4,16 +4,18 @@
 #   make survey    run the five long notebooks plain, cold, warm and edited, and write docs/survey.md
 #   make test      lint, types, and all tests
 #   make e2e       the cache browser in a real browser: needs Chromium
-#   make screenshots   take the pictures of it in docs/images
+#   make screenshots   take the pictures in docs/images, of it and of a cell
 #   make soak      run SOAK=2000 notebooks at random with the magic and without, and compare
 #   make bench     measure all rows with us and with the neighbours, and write docs/performance.md (about an hour)
 #   make bench-quick   the same with smaller values and fewer rounds, only printed (a few minutes)
+#   make sweep     stop maps of 10,000 items in every way, and of 2,000 on Dask, and go on (half an hour)
+#   make comparison    ask us and the neighbours what each can do, and write docs/comparison.md (a few minutes)
 #   make torture   kill, damage, fuzz and crowd the caches as often as it takes (half an hour)
 #   make rescue    rescue records of old Pythons and packages in environments made for it (needs a network)
 #   make docs      the documents as a site in site, strictly: a warning is a failure
 #   make dist      build what is published, check it, and try it in an empty environment (needs a network)
-#   make lint      ruff and mypy only        make format   let ruff mend what it can
-#   make matrix    the tests on every supported Python and IPython that is installed
+#   make lint      ruff, mypy and codespell    make format   let ruff mend what it can
+#   make matrix    the tests on each Python, with the oldest and the newest packages, and write docs/compatibility.md
 #   make clean     remove all that these commands have made
 
 SHELL := /bin/bash
@@ -28,7 +30,7 @@ PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3 python 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo survey test e2e screenshots soak torture bench bench-quick rescue docs dist lint format matrix clean
+.PHONY: help demo survey test e2e screenshots soak sweep torture bench bench-quick comparison rescue docs dist lint format matrix clean
 
 help:
 	@sed -n 's/^#   //p' $(firstword $(MAKEFILE_LIST))
@@ -54,11 +56,18 @@ screenshots: $(VENV)/.test
 soak: $(VENV)/.test
 	SOAK=$(or $(SOAK),2000) $(BIN)/python -m pytest -m soak tests/semantics/test_differential.py
 
+sweep: $(VENV)/.test
+	SWEEP=1 $(BIN)/python -m pytest tests/semantics/test_sweeps.py
+
 bench: $(VENV)-bench/.ready $(VENV)-bench-kishu/.ready
 	$(VENV)-bench/bin/python -m benchmarks --page docs/performance.md --json bench-output.json $(BENCH_ARGS)
 
 bench-quick: $(VENV)-bench/.ready $(VENV)-bench-kishu/.ready
 	$(VENV)-bench/bin/python -m benchmarks --quick $(BENCH_ARGS)
+
+comparison: $(VENV)-bench/.ready $(VENV)-bench-kishu/.ready
+	$(VENV)-bench/bin/python -m benchmarks.comparison --page docs/comparison.md $(COMPARISON_ARGS)
+	$(VENV)-bench/bin/python -m tools.excerpt
 
 torture: $(VENV)/.test
 	TORTURE=1 $(BIN)/python -m pytest --timeout 3600 tests/faults
@@ -76,6 +85,7 @@ lint: $(VENV)/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/codespell
 
 format: $(VENV)/.test
 	$(BIN)/ruff check --fix .

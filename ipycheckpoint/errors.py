@@ -23,7 +23,15 @@ from typing import Any
 
 
 class CheckpointError(Exception):
-    """The base of every exception of ipycheckpoint."""
+    """The base of every exception of ipycheckpoint.
+
+    >>> from ipycheckpoint import load
+    >>> try:
+    ...     load("nowhere.ckpt")
+    ... except CheckpointError as problem:
+    ...     print(problem)
+    can't read nowhere.ckpt: there is no such file
+    """
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Attributes, not positional arguments, are what the subclasses keep: pickling goes by them.
@@ -38,7 +46,19 @@ def _rebuild(kind: type[CheckpointError], args: tuple[Any, ...], state: dict[str
 
 
 class CheckpointFailedError(CheckpointError, RuntimeError):
-    """Checkpointing failed. Where the work was done by then, `result` is what it gave."""
+    """Checkpointing failed. Where the work was done by then, `result` is what it gave.
+
+    >>> import tempfile
+    >>> from ipycheckpoint import checkpoint
+    >>> @checkpoint(store=tempfile.mkdtemp(), on_error="raise")
+    ... def numbers(n):
+    ...     return (k for k in range(n))
+    >>> try:
+    ...     numbers(3)
+    ... except CheckpointFailedError as problem:
+    ...     print(list(problem.result))
+    [0, 1, 2]
+    """
 
     result: object = None
 
@@ -49,7 +69,15 @@ class CheckpointFailedError(CheckpointError, RuntimeError):
 
 
 class Unidentifiable(CheckpointFailedError):  # noqa: N818 - it reads as what it says: "the value is unidentifiable"
-    """A value has no stable identity; `path` leads to the offender inside what was asked about."""
+    """A value has no stable identity; `path` leads to the offender inside what was asked about.
+
+    >>> from ipycheckpoint import fingerprint
+    >>> try:
+    ...     fingerprint({"rows": (n for n in range(3))})
+    ... except Unidentifiable as problem:
+    ...     print(problem.path, problem.type_name)
+    value['rows'] builtins.generator
+    """
 
     def __init__(self, path: str, type_name: str, reason: str) -> None:
         self.path, self.type_name, self.reason = path, type_name, reason
@@ -57,7 +85,15 @@ class Unidentifiable(CheckpointFailedError):  # noqa: N818 - it reads as what it
 
 
 class CannotKeep(CheckpointFailedError):  # noqa: N818 - "can't keep `conn`" is the message
-    """A value can't be written; `name` is the output that holds it."""
+    """A value can't be written; `name` is the output that holds it.
+
+    >>> from ipycheckpoint import save
+    >>> try:
+    ...     save("rows.ckpt", rows=(n for n in range(3)))
+    ... except CannotKeep as problem:
+    ...     print(problem.name, problem.reason)
+    rows it is a generator, and could be read only once: make it a list
+    """
 
     def __init__(self, name: str, type_name: str, reason: str) -> None:
         self.name, self.type_name, self.reason = name, type_name, reason
@@ -73,7 +109,15 @@ class StoreError(CheckpointFailedError):
 
 
 class CheckpointNotExist(CheckpointError):  # noqa: N818 - the name that caches written for `checkpointing` raise
-    """Nothing is kept under this ContextId: what `CacheBase.retrieve` raises then."""
+    """Nothing is kept under this ContextId: what `CacheBase.retrieve` raises then.
+
+    >>> from ipycheckpoint import InMemoryLRUCache
+    >>> try:
+    ...     InMemoryLRUCache().retrieve("today")
+    ... except CheckpointNotExist:
+    ...     print("nothing yet")
+    nothing yet
+    """
 
 
 class FormatError(CheckpointError):
@@ -101,16 +145,47 @@ class Untrusted(CheckpointError):  # noqa: N818 - a state of the record, named a
 
 
 class UsageError(CheckpointError, ValueError):
-    """A bad option, tag, name or setting; the message names it and what is allowed."""
+    """A bad option, tag, name or setting; the message names it and what is allowed.
+
+    >>> from ipycheckpoint import checkpoint
+    >>> try:
+    ...     checkpoint(expires="tomorrow")
+    ... except UsageError as problem:
+    ...     print(problem)
+    'tomorrow' is no duration: a number with s, m, h, d or w is needed, as in 90s, 12h or 1d
+    """
 
 
 class CheckpointWarning(UserWarning):
-    """Something went wrong that costs no result: it says what, where, and how the work goes on."""
+    """Something went wrong that costs no result: it says what, where, and how the work goes on.
+
+    >>> import warnings
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("ignore", CheckpointWarning)  # of all that is done in here, say nothing
+    """
 
 
 class CheckpointFailedWarning(CheckpointWarning, RuntimeWarning):
-    """The work was done without its checkpoint: it could not be identified, looked up or kept."""
+    """The work was done without its checkpoint: it could not be identified, looked up or kept.
+
+    >>> import tempfile, warnings
+    >>> from ipycheckpoint import checkpoint
+    >>> @checkpoint(store=tempfile.mkdtemp())
+    ... def total(numbers):
+    ...     return sum(numbers)
+    >>> with warnings.catch_warnings(record=True) as told:
+    ...     warnings.simplefilter("always")
+    ...     total(n for n in range(4))
+    6
+    >>> told[0].category.__name__
+    'CheckpointFailedWarning'
+    """
 
 
 class ExpensiveOverheadWarning(CheckpointWarning):
-    """The checkpoint of a function takes longer than the function."""
+    """The checkpoint of a function takes longer than the function.
+
+    >>> import warnings
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("ignore", ExpensiveOverheadWarning)  # it is worth it on the next machine
+    """

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from contextlib import AbstractContextManager
     from contextvars import Token
 
 SLICE_NBYTES = 64 << 20
@@ -39,6 +40,11 @@ class Meter:
         self._listener = listener
         self._done = self._complete = 0
         self._token: Token[Meter | None] | None = None
+
+    @property
+    def total(self) -> int:
+        """In bytes; 0 where nobody knows."""
+        return self._total
 
     def __enter__(self) -> Self:
         if self._listener is not None:
@@ -86,6 +92,43 @@ def measured(what: str, total: int) -> Meter:
     """A context manager: the block does `what` with `total` bytes."""
     outer = _meter.get()
     return Meter(what, total, None if outer is None else outer._listener)
+
+
+_audience: Callable[[], AbstractContextManager[Callable[[Progress], None]]] | None = None
+
+
+def play_to(audience: Callable[[], AbstractContextManager[Callable[[Progress], None]]]) -> None:
+    """Let `audience` give whoever is told of what is done `aloud` while nobody else listens."""
+    global _audience  # noqa: PLW0603 - surfaces are above, and are not asked for from here
+    _audience = audience
+
+
+@contextmanager
+def aloud(what: str, total: int) -> Iterator[Meter]:
+    """As `measured`, for what comes from afar: it is told though nobody may have asked to be told."""
+    outer = _meter.get()
+    if outer is not None or _audience is None:
+        with measured(what, total) as meter:
+            yield meter
+    else:
+        with _audience() as listener, told_to(listener, what), measured(what, total) as meter:
+            yield meter
+
+
+def is_measured() -> bool:
+    """Whether it is known how much there is to do all in all."""
+    meter = _meter.get()
+    return meter is not None and meter.total > 0
+
+
+@contextmanager
+def silently() -> Iterator[None]:
+    """Nobody is told of what goes on in the block."""
+    token = _meter.set(None)
+    try:
+        yield
+    finally:
+        _meter.reset(token)
 
 
 def advance(nbytes: int = 0) -> None:

@@ -36,7 +36,8 @@ _scopes: ContextVar[tuple[_Scope, ...]] = ContextVar("ipycheckpoint_tags", defau
 
 def current_tags() -> Tags:
     """The tags in force here, outermost first."""
-    return tuple(pair for scope in _scopes.get() for pair in scope.tags)
+    scopes = _scopes.get()
+    return tuple(pair for scope in scopes for pair in scope.tags) if scopes else ()
 
 
 def check_tag(key: object) -> str:

@@ -7,17 +7,16 @@ import sys
 import threading
 from collections import OrderedDict
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 from weakref import WeakKeyDictionary
 
 from ipycheckpoint.cache.cache import Cache
 from ipycheckpoint.cache.news import News
-from ipycheckpoint.cache.plugged import Plug
 from ipycheckpoint.digest import digest_bytes
 from ipycheckpoint.engine.flight import WAIT_SECONDS, Flights
 from ipycheckpoint.engine.lookup import MODES, Mode
-from ipycheckpoint.engine.savepoints.savepoints import NAMES, Savepoints
 from ipycheckpoint.errors import UsageError
 from ipycheckpoint.identity.ownership import is_users_file
 from ipycheckpoint.record.trust import Keyring, accepted_paths
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
     from ipycheckpoint.cache.base import CacheBase, Records
     from ipycheckpoint.cache.plugged import PluggedCache
     from ipycheckpoint.engine.savepoints.names import Names
+    from ipycheckpoint.engine.savepoints.savepoints import Savepoints
     from ipycheckpoint.identity.explain import Explanation
     from ipycheckpoint.identity.identifier import FuncCallIdentifierBase
 
@@ -43,7 +43,8 @@ _MOST_EXPLANATIONS = 1000
 class Workspace:
     """The state of this process, in one place. Tests and embedders make their own; `current` gives the one in use."""
 
-    def __init__(self, environ: Mapping[str, str] | None = None, names: Names = NAMES) -> None:
+    def __init__(self, environ: Mapping[str, str] | None = None, names: Names | None = None) -> None:
+        """`names` are the savepoints that there are: mostly those that code in this process has declared."""
         self._environ = os.environ if environ is None else environ
         self._caches: dict[str, Cache] = {}
         self._flights: dict[Path | None, Flights] = {}
@@ -59,8 +60,7 @@ class Workspace:
         """The store that the cache is shared through, if a setting says so: a URL, such as ``s3://team/cache``."""
         self.notebook: Path | None = None
         """The notebook that this kernel serves, if a front end told."""
-        self.savepoints = Savepoints(names)
-        """Which savepoints are configured, of those that code in this process has declared."""
+        self._names = names
         self._mode: Mode | None = None
         self._max_bytes: int | None = None
         self.accept: tuple[Path, ...] = ()
@@ -74,6 +74,13 @@ class Workspace:
         """The user's own identifier, if a setting says so."""
         self._wait_seconds: float | None = None
         self._network: bool | None = None
+
+    @cached_property
+    def savepoints(self) -> Savepoints:
+        """Which savepoints are configured, of those that there are."""
+        from ipycheckpoint.engine.savepoints.savepoints import NAMES, Savepoints  # a library's: most work has none
+
+        return Savepoints(NAMES if self._names is None else self._names)
 
     @property
     def wait_seconds(self) -> float:
@@ -216,8 +223,9 @@ class Workspace:
     def flights(self, cache: Records) -> Flights:
         """Who runs what in `cache` right now."""
         with self._lock:
-            if isinstance(cache, Plug):
-                flights = self._plugged_flights.setdefault(cache.plugged, Flights(None))
+            plugged: PluggedCache | None = getattr(cache, "plugged", None)
+            if plugged is not None:
+                flights = self._plugged_flights.setdefault(plugged, Flights(None))
             else:
                 found = self._flights.get(cache.directory)
                 flights = self._flights[cache.directory] = found or Flights(cache.directory)
@@ -284,9 +292,9 @@ def settle(workspace: Workspace) -> Workspace:
 
 def check_mode(mode: str, name: str) -> Mode:
     """Return `mode` if it is one; UsageError naming `name` and what is allowed otherwise."""
-    if mode not in get_args(Mode):
+    if mode not in MODES:
         raise UsageError(f"{name} is {mode!r}; it must be one of {', '.join(MODES)}")
-    return mode  # type: ignore[return-value]  # checked above
+    return mode
 
 
 def check_switch(switch: object, name: str) -> bool | None:

@@ -15,6 +15,50 @@ LATER = [
 ]  # fmt: skip
 
 
+ONLY_TO_KEEP = [
+    "decimal", "difflib", "fractions", "html", "ipycheckpoint.cache.garbage", "ipycheckpoint.cache.opened",
+    "ipycheckpoint.cache.plugged", "ipycheckpoint.cache.prune", "ipycheckpoint.cache.savefile",
+    "ipycheckpoint.cache.upkeep", "ipycheckpoint.engine.savepoints.savepoints", "ipycheckpoint.identity.outline",
+    "ipycheckpoint.record.codec", "ipycheckpoint.record.environment", "ipycheckpoint.surfaces.picklefile", "lzma",
+    "platform", "secrets", "uuid",
+]  # fmt: skip
+"""What a hit has no use for: to keep, to look after, to show, or to plug in."""
+
+PROGRAM = """
+import json, sys
+from ipycheckpoint import checkpoint
+
+@checkpoint(store=sys.argv[1])
+def work(number, text):
+    print("ran")
+    return number * 3 + len(text)
+
+work(14, "text")
+print(json.dumps(list(sys.modules)))
+"""
+
+
+@pytest.fixture(scope="module")
+def loaded_by_a_hit(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
+    """The modules that the first hit of a fresh process needs."""
+    folder = tmp_path_factory.mktemp("hit")
+    program = folder / "program.py"
+    program.write_text(PROGRAM)
+
+    def run() -> list[str]:
+        command = [sys.executable, str(program), str(folder / "cache")]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
+
+    assert run()[0] == "ran"
+    [line] = run()
+    return set(json.loads(line))
+
+
+@pytest.mark.parametrize("module", ONLY_TO_KEEP)
+def test_the_first_hit_of_a_process_does_not_load(loaded_by_a_hit: set[str], module: str) -> None:
+    assert module not in loaded_by_a_hit
+
+
 @pytest.fixture(scope="module")
 def loaded() -> set[str]:
     """The modules that ``import ipycheckpoint`` loads in a fresh interpreter."""

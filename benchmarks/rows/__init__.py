@@ -20,6 +20,8 @@ _MODULES = {
     "F10": "f10_shared_bytes",
     "F11": "f11_many_small",
     "F12": "f12_four_processes",
+    "M1": "m1_maps",
+    "M2": "m2_bulk",
     "C1-2": "c1_small_cell",
     "C3": "c3_large_input",
     "C4": "c4_ordinary_cell",
@@ -27,6 +29,7 @@ _MODULES = {
     "G1": "g1_closures",
     "G2": "g2_records",
     "G3": "g3_names",
+    "G4": "g4_maps",
 }
 
 NAMES = tuple(_MODULES)

@@ -231,6 +231,7 @@ class _Reader:
         self._view = view
         self.members = members
         self._verified: set[str] = set()
+        self._signers = cache.keyring.signers()
         self._trusted: list[Header] = []
         self._untrusted: list[Header] = []
         self._known: list[Key] = []
@@ -249,6 +250,8 @@ class _Reader:
                 raise FormatError("it belongs to another key")
             check_payload(stored)
             is_trusted = self._is_trusted(stored)
+            if not is_trusted and stored.signature is not None and stored.signature.signer in self._signers:
+                raise FormatError("its header is not the one that was signed")
             if self._is_known(key, is_trusted):
                 self._known.append(key)
                 return

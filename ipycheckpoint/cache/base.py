@@ -72,8 +72,11 @@ class Records(Protocol):
         """What the user saw of the run."""
         ...
 
-    def nearest(self, identity: Identity) -> Header | None:
-        """The earlier record of the same label and kind that is most like `identity`, as far as that is known."""
+    def nearest(self, identity: Identity, before: float | None = None) -> Header | None:
+        """The earlier record of the same label and kind that is most like `identity`, as far as that is known.
+
+        `before`, in seconds since the epoch, leaves out what was made later.
+        """
         ...
 
     def count_hit(self, header: Header, seconds: float) -> None:

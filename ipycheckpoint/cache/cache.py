@@ -8,29 +8,23 @@ import time
 from collections import OrderedDict
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ipycheckpoint.cache import garbage
 from ipycheckpoint.cache.failures import Failures
-from ipycheckpoint.cache.garbage import renewed
 from ipycheckpoint.cache.listing import Listed
 from ipycheckpoint.cache.news import Event, News
-from ipycheckpoint.cache.opened import Record
-from ipycheckpoint.cache.prune import Limits, Pruned, Room, prune
-from ipycheckpoint.cache.recall import Recall
-from ipycheckpoint.cache.upkeep import Upkeep, listed
+from ipycheckpoint.cache.recall import Recall, is_plain
+from ipycheckpoint.cache.stamps import Stamps
 from ipycheckpoint.digest import Digest, digest_bytes
-from ipycheckpoint.errors import CheckpointError, FormatError, IntegrityError
-from ipycheckpoint.identity.outline import preview
-from ipycheckpoint.progress import measured
-from ipycheckpoint.record.codec import Section, decode, type_name
-from ipycheckpoint.record.environment import Environment
+from ipycheckpoint.errors import CheckpointError, FormatError, IntegrityError, StoreError
+from ipycheckpoint.progress import aloud, measured
 from ipycheckpoint.record.failure import LoadFailure
 from ipycheckpoint.record.format import lay_out, read_header, read_section, write
 from ipycheckpoint.record.record import Header
 from ipycheckpoint.record.trust import Keyring
+from ipycheckpoint.record.unpickling import decode
 from ipycheckpoint.store.base import is_url
 from ipycheckpoint.store.system import REAL
 
@@ -41,9 +35,14 @@ if TYPE_CHECKING:
     from ipycheckpoint.cache.failures import PastFailure
     from ipycheckpoint.cache.listing import Row
     from ipycheckpoint.cache.news import Happening
-    from ipycheckpoint.cache.opened import Reading
+    from ipycheckpoint.cache.opened import Reading, Record
+    from ipycheckpoint.cache.prune import Pruned, Room
     from ipycheckpoint.cache.recall import Recalled
+    from ipycheckpoint.cache.upkeep import Upkeep
     from ipycheckpoint.identity.identity import Identity, Ingredient, Key, Kind
+    from ipycheckpoint.record.brief import Brief
+    from ipycheckpoint.record.codec import Section
+    from ipycheckpoint.record.environment import Environment
     from ipycheckpoint.record.format import Stored
     from ipycheckpoint.record.record import Output
     from ipycheckpoint.store.base import Content, Store, Write
@@ -137,8 +136,6 @@ class Cache:
         """The directory that is this cache's own, if it has one."""
         self.catalogue = catalogue
         """The listing of its records."""
-        self.upkeep = Upkeep(store, catalogue, keyring)
-        """Pins, trust and verification."""
         self.failures = Failures(store, catalogue)
         """What is known of loads that failed."""
         self.news = news or News()
@@ -147,13 +144,15 @@ class Cache:
         """It prunes itself to stay below that."""
         self.place = place
         """What opens it in another process, a path or URL; None where nothing does."""
-        self._room = Room()
+        self._room: Room | None = None
         self._store = store
         self._catalogue = catalogue
         self._keyring = keyring
-        self._verified: dict[Digest, tuple[int, ...]] = {}
+        self._stamps = Stamps(store, keyring)
         self._headers: OrderedDict[Key, _Read] = OrderedDict()
-        self._recall = Recall(store)
+        self._recall = Recall(store, keyring)
+        self._is_far = hasattr(store, "bring")
+        """What isn't near is asked for only once."""
         self._lock = threading.Lock()
 
     @property
@@ -161,8 +160,18 @@ class Cache:
         """Where it is."""
         return self._store.location
 
+    @cached_property
+    def upkeep(self) -> Upkeep:
+        """Pins, trust and verification."""
+        from ipycheckpoint.cache.upkeep import Upkeep  # here and below: what a hit doesn't need, it doesn't load
+
+        return Upkeep(self._store, self._catalogue, self._keyring)
+
     def save(self, draft: Draft) -> Header:
         """Keep `draft` under its Key. Raises StoreError; then nothing is kept."""
+        from ipycheckpoint.cache.garbage import GRACE_SECONDS
+        from ipycheckpoint.record.codec import Section
+
         began = time.time()
         tape = () if draft.tape is None else (Section((), draft.tape, (), _TAPE),)
         layout = lay_out((*draft.sections, *tape))
@@ -174,7 +183,10 @@ class Cache:
             key=draft.identity.key,
             created=now,
             seconds=draft.seconds,
-            ingredients=tuple(replace(ingredient, source=None) for ingredient in draft.identity.ingredients),
+            ingredients=tuple(
+                ingredient if ingredient.source is None else replace(ingredient, source=None)
+                for ingredient in draft.identity.ingredients
+            ),
             outputs=described(draft),
             sections=layout.sections,
             environment=environment,
@@ -184,9 +196,8 @@ class Cache:
             trace=draft.trace,
             notes=draft.notes,
         )
-        puts: list[tuple[str, Sequence[bytes | memoryview]]] = [
-            (_blob(found), [blob]) for found, blob in layout.blobs.items() if not self._is_there(found)
-        ]
+        new = {found: blob for found, blob in layout.blobs.items() if not self._is_there(found)}
+        puts: list[tuple[str, Sequence[bytes | memoryview]]] = [(_blob(found), [blob]) for found, blob in new.items()]
         # The record comes last: whoever finds it finds all that it refers to.
         puts.append((_record(header.key), write(header, layout.chunks, self._keyring.sign)))
         sizes = [sum(memoryview(chunk).nbytes for chunk in chunks) for _, chunks in puts]
@@ -194,20 +205,28 @@ class Cache:
             for (name, chunks), nbytes in zip(puts, sizes, strict=True):
                 self._store.put(name, chunks)
                 meter.complete(nbytes)
-        if time.time() - began > garbage.GRACE_SECONDS / 2:
+        if threading.active_count() == 1:
+            # Else another thread may have changed an array after its Digest was taken, which whoever loads it finds.
+            self._stamps.kept(header.key, new)
+        if time.time() - began > GRACE_SECONDS / 2:
             # So long after its Blobs, some may have been taken for garbage before the record came.
             self._put_blob(self._environment_now().to_json())
             self._put_texts(draft.identity.ingredients)
             for found, blob in layout.blobs.items():
                 self._put_blob(blob, found)
-        self._catalogue.add(Listed(header, self._keyring.signer))
+        self._catalogue.add(Listed(header, self._keyring.signer), sizes[-1])
         self.failures.settle(header.key)
         self._tell("kept", header)
         if self.max_bytes is not None:
+            from ipycheckpoint.cache.prune import Room
+
+            self._room = self._room or Room()
             self._room.take(self, self.max_bytes, sum(sizes))
         return header
 
     def _environment_now(self) -> Environment:
+        from ipycheckpoint.record.environment import Environment
+
         # Where others read it, too, it says who they can ask.
         now = Environment.current()
         return now.signed() if is_url(self.place) else now
@@ -219,6 +238,8 @@ class Cache:
         return content_digest
 
     def _is_there(self, blob_digest: Digest) -> bool:
+        from ipycheckpoint.cache.garbage import renewed
+
         return renewed(self._store, _blob(blob_digest))
 
     def _put_texts(self, ingredients: Sequence[Ingredient]) -> tuple[tuple[int, Digest], ...]:
@@ -244,6 +265,8 @@ class Cache:
             if content is None:
                 return None
             read = self._read_header(key, content)
+        except StoreError as problem:
+            return Spoiled(str(problem))
         except CheckpointError as problem:
             return Spoiled(f"its record is damaged: {problem}")
         header = read.stored.header
@@ -286,14 +309,22 @@ class Cache:
                 self._headers.popitem(last=False)
 
     def recall(self, key: Key) -> Recalled | None:
-        """The result of a call that this process has loaded before, if its record is unchanged. Writes nothing."""
-        return self._recall.get(key)
+        """The result of a call, if it is small and nothing else hangs on it. Writes nothing."""
+        recalled = self._recall.get(key)
+        if recalled is None and not self._is_far and not self._was_large(key):
+            recalled = self._recall.load(_record(key), key)
+        return recalled
 
     def hold(self, key: Key) -> None:
         """Have `recall` know the result under `key`, if it is small and nothing else hangs on it. Writes nothing."""
-        found = self.find(key)
+        found = None if self._was_large(key) else self.find(key)
         if isinstance(found, Found):
             self._recall.hold(_record(key), found)
+
+    def _was_large(self, key: Key) -> bool:
+        """Whether the record under `key` was none to recall when it was last read: it is not read again for that."""
+        known = self._headers.get(key)
+        return known is not None and not is_plain(known.stored.header)
 
     def load(
         self,
@@ -319,6 +350,8 @@ class Cache:
                     meter.complete(sizes[index])
                     values |= decode(raw, buffers, resolve=resolve, namespace=namespace)
                 except Exception as problem:  # noqa: BLE001 - unpickling raises whatever the classes in it raise
+                    from ipycheckpoint.record.environment import Environment
+
                     names = [output.name for output in found.header.outputs if output.section == index]
                     return LoadFailure(
                         ", ".join(names),
@@ -333,13 +366,33 @@ class Cache:
 
     def _open_blobs(self, header: Header) -> dict[Digest, Content | None]:
         """All Blobs, before any is read, which may take long: what is pruned meanwhile stays readable."""
+        wanted = {b.digest: b.nbytes for section in header.sections for b in section.buffers if b.offset is None}
+        if self._is_far and wanted:
+            self._fetch(wanted)
         opened: dict[Digest, Content | None] = {}
-        for section in header.sections:
-            for buffer in section.buffers:
-                if buffer.offset is None and buffer.digest not in opened:
-                    with suppress(CheckpointError):  # it is asked for again, and told of then
-                        opened[buffer.digest] = self._store.get(_blob(buffer.digest))
+        for blob in wanted:
+            with suppress(CheckpointError):  # it is asked for again, and told of then
+                opened[blob] = self._store.get(_blob(blob))
         return opened
+
+    def _fetch(self, blobs: Mapping[Digest, int]) -> None:
+        """Have `blobs` come near, those that aren't: who listens, or waits for it, is told how far it has come."""
+        from ipycheckpoint.cache.garbage import GRACE_SECONDS, renewed
+
+        missing = [blob for blob in blobs if not self._store.local.contains(_blob(blob))]  # type: ignore[attr-defined]  # it has two tiers
+        if not missing:
+            return
+        told = time.monotonic()
+        with aloud(f"fetching from {self.location}", sum(blobs[blob] for blob in missing)) as meter:
+            for index, blob in enumerate(missing):
+                if time.monotonic() > told + GRACE_SECONDS / 4:
+                    # The record may have been pruned since it was found: what is not here yet is needed still.
+                    told = time.monotonic()
+                    for each in missing[index:]:
+                        renewed(self._store, _blob(each))
+                with suppress(CheckpointError):
+                    self._store.get(_blob(blob))
+                meter.complete(blobs[blob])
 
     def _read(
         self, found: Found, index: int, opened: dict[Digest, Content | None] | None = None
@@ -356,7 +409,7 @@ class Cache:
                 return None
             if content.stamp is not None:
                 # The very file that was verified before, and not written since, needs no second look.
-                if self._verified.get(blob_digest) == content.stamp:
+                if self._stamps.vouches(found.header.key, blob_digest, content.stamp):
                     verified.add(blob_digest)
                 stamps[blob_digest] = content.stamp
             return content.view
@@ -368,11 +421,12 @@ class Cache:
                 # A damaged blob serves no record: without it, the next save writes it again.
                 self._store.remove(_blob(Digest(problem.expected)))
             raise
-        with self._lock:
-            self._verified |= stamps
+        self._stamps.add(found.header.key, stamps)
         return stream, buffers
 
     def _environment(self, header: Header) -> Environment | None:
+        from ipycheckpoint.record.environment import Environment
+
         try:
             content = self._text(header.environment)
             return None if content is None else Environment.from_json(content)
@@ -404,6 +458,8 @@ class Cache:
 
         Raises FormatError for a damaged one.
         """
+        from ipycheckpoint.cache.opened import Record
+
         content = self._store.get(_record(key))
         if content is None:
             return None
@@ -426,11 +482,14 @@ class Cache:
         content = self._store.get(_record(key))
         return None if content is None else self._read_header(key, content).stored.header
 
-    def nearest(self, identity: Identity) -> Header | None:
-        """The earlier record of the same label and kind with the most Ingredients in common, the newest of several."""
+    def nearest(self, identity: Identity, before: float | None = None) -> Header | None:
+        """The earlier record of the same label and kind with the most Ingredients in common, the newest of several.
+
+        `before`, in seconds since the epoch, leaves out what was made later.
+        """
         digests = {ingredient.digest for ingredient in identity.ingredients}
         nearest, most = None, -1
-        for key in self._catalogue.keys_of(identity.label, _COMPARED):
+        for key in self._catalogue.keys_of(identity.label, _COMPARED, before):
             header = None
             with suppress(CheckpointError):
                 header = self._bare_header(key)
@@ -452,13 +511,14 @@ class Cache:
         """The last load of the record under `key` that failed; None if none has. Writes nothing."""
         return self.failures.get(key)
 
-    def count_hit(self, header: Header, seconds: float) -> None:
+    def count_hit(self, header: Header | Brief, seconds: float) -> None:
         """Count a restore that took `seconds` in the statistics."""
         self.failures.settle(header.key)
+        self._stamps.write(header.key)
         self._catalogue.hit(header.key, header.seconds - seconds, seconds)
         self._tell("restored", header)
 
-    def _tell(self, what: Happening, header: Header) -> None:
+    def _tell(self, what: Happening, header: Header | Brief) -> None:
         if self.news.is_heard:
             self.news.tell(Event(what, header.label, header.key, header.kind))
 
@@ -481,6 +541,7 @@ class Cache:
 
     def _forgotten(self, key: Key) -> None:
         self._store.remove(f"pins/{key}")
+        self._stamps.forget(key)
         self.failures.forget(key)
         self._catalogue.remove(key)
         if self.news.is_heard:
@@ -498,6 +559,8 @@ class Cache:
 
         `older_than` is in seconds since the last use. What is pinned stays, and what is in use. Raises StoreError.
         """
+        from ipycheckpoint.cache.prune import Limits, prune
+
         return prune(self, Limits(max_bytes, older_than, keep_versions), dry_run=dry_run)
 
     @property
@@ -544,6 +607,7 @@ class Cache:
         front of a URL, the directory `local` keeps what was read from there, and what is on its way there: `write`
         says when it gets there.
         """
+        from ipycheckpoint.cache.arrivals import Arrivals
         from ipycheckpoint.cache.catalogue import Catalogue
         from ipycheckpoint.store.directory import DirectoryStore
 
@@ -556,7 +620,8 @@ class Cache:
         store = DirectoryStore(path, network=network, system=system)
         catalogue = Catalogue(
             path / "catalogue.sqlite",
-            partial(listed, store, ring),
+            lambda: _listed(store, ring),
+            None if store.is_network else Arrivals(store, ring),
             signers=ring.signers,
             network=store.is_network,
             system=system,
@@ -569,8 +634,17 @@ class Cache:
         return cache
 
 
+def _listed(store: Store, keyring: Keyring) -> Iterator[Listed]:
+    from ipycheckpoint.cache.upkeep import listed
+
+    return listed(store, keyring)
+
+
 def described(draft: Draft) -> tuple[Output, ...]:
     """The outputs of `draft`, those in a section with type, size and preview."""
+    from ipycheckpoint.identity.outline import preview
+    from ipycheckpoint.record.codec import type_name
+
     section_of = {name: index for index, section in enumerate(draft.sections) for name in section.names}
     shares = [len(section.names) for section in draft.sections]
     nbytes = [len(s.stream) + sum(buffer.nbytes for buffer in s.buffers) for s in draft.sections]

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import atexit
 import json
-import os
-import sqlite3
+import math
 import time
-import warnings
 from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakSet
 
@@ -20,11 +18,9 @@ from ipycheckpoint.cache.listing import (
     FAIL,
     FOUND,
     LISTED,
-    MADE,
     PIN,
     REMOVE,
     REMOVE_RESTORES,
-    SCHEMA,
     Listed,
     Row,
     Totals,
@@ -35,24 +31,18 @@ from ipycheckpoint.cache.listing import (
     row_of,
     values_of,
 )
-from ipycheckpoint.cache.uses import Uses
-from ipycheckpoint.errors import CheckpointWarning, StoreError
+from ipycheckpoint.cache.tables import Tables
 from ipycheckpoint.identity.identity import Key
-from ipycheckpoint.store.database import Database
 from ipycheckpoint.store.system import REAL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
     from pathlib import Path
 
+    from ipycheckpoint.cache.arrivals import Arrivals
     from ipycheckpoint.store.system import System
 
 T = TypeVar("T")
-
-_VERSION = 2
-
-_FLUSH_SECONDS = 1.0
-_REST_SECONDS = 30.0  # after the file could not be written, before it is tried again
 
 _MOST_ANSWERS = 100
 _MOST_MATCHES = 4  # each may be all records there are
@@ -73,77 +63,56 @@ class Catalogue:
         self,
         path: Path | None,
         records: Callable[[], Iterable[Listed]],
+        arrivals: Arrivals | None = None,
         *,
         signers: Callable[[], Collection[str]] = tuple,
         clock: Callable[[], float] = time.time,
         network: bool = False,
         system: System = REAL,
     ) -> None:
-        self._records, self._signers, self._clock = records, signers, clock
-        folder, stem = (None, "catalogue") if path is None else (path.parent, path.stem)
-        self._database = Database(
-            folder, stem, SCHEMA, _VERSION, wait_seconds=1.0, disposable=True, network=network, system=system
-        )
-        self._lock = self._database.lock
-        self._path = path
-        self._stand_in: Database | None = None
-        """The same in memory, while the file is missing or can't be written."""
-        self._unwritten: list[tuple[str, tuple[Any, ...]]] = []
-        self._uses = Uses()
-        self._answers: dict[tuple[Any, ...], tuple[tuple[int, ...], list[Any]]] = {}
-        self._matches: dict[tuple[Any, ...], tuple[tuple[int, ...], list[int]]] = {}
-        self._changes = 0
-        """How often this process has changed anything."""
-        self._flushed = self._rest_until = float("-inf")
-        self._warned = False
+        self._signers, self._clock = signers, clock
+        self._tables = Tables(path, records, arrivals, network=network, system=system)
+        self._lock, self._uses = self._tables.lock, self._tables.uses
+        self._answers: dict[tuple[Any, ...], tuple[tuple[object, ...], list[Any]]] = {}
+        self._matches: dict[tuple[Any, ...], tuple[tuple[object, ...], list[int]]] = {}
         _catalogues.add(self)
 
-    def add(self, listed: Listed) -> None:
-        """List a Record that was made, in place of an earlier one under its Key."""
-        self._note((MADE, values_of(listed)))
+    def add(self, listed: Listed, nbytes: int | None = None) -> None:
+        """List a Record that was made, in place of an earlier one under its Key.
+
+        Where the store itself tells of a small one, of so many bytes, it is written with the next that comes after a
+        second, or when the process ends; others are written at once.
+        """
+        self._tables.add(listed, nbytes)
 
     def remove(self, key: Key) -> None:
         """List the Record under `key` no more."""
         with self._lock:
             self._uses.forget(key)
-            self._note((REMOVE, (key,)), (REMOVE_RESTORES, (key,)))
+            self._tables.note((REMOVE, (key,)), (REMOVE_RESTORES, (key,)))
 
     def hit(self, key: Key, seconds_saved: float, seconds: float = 0.0) -> None:
         """Count one hit that took `seconds`; it is written within a second or two, or when the process ends."""
         with self._lock:
             self._uses.count(key, self._clock(), seconds_saved, seconds)
-            self._changes += 1
-            if time.monotonic() >= self._flushed + _FLUSH_SECONDS:
-                self.flush()
+            self._tables.changed()
+            self._tables.flush_if_due()
 
     def pin(self, key: Key, pinned: bool) -> None:
         """List the Record under `key` as pinned, or as not."""
-        self._note((PIN, (int(pinned), key)))
+        self._tables.note((PIN, (int(pinned), key)))
 
     def fail(self, key: Key, failure: str) -> None:
         """List why the Record under `key` could not be loaded, in a line; an empty one takes that back."""
-        self._note((FAIL, (plain(failure), key)))
+        self._tables.note((FAIL, (plain(failure), key)))
 
     def trust(self, listed: Listed) -> None:
         """List the Record as it is now in the store, with another signer."""
-        self._note((FOUND, values_of(listed)))
+        self._tables.note((FOUND, values_of(listed)))
 
     def flush(self) -> None:
         """Write what was only kept in mind."""
-        with self._lock:
-            self._flushed = time.monotonic()
-            if (not self._uses and not self._unwritten) or self._flushed < self._rest_until:
-                return
-            try:
-                if self._unwritten and not self._is_complete():
-                    self._fill(self._database)
-                if self._is_complete():
-                    self._database.change(self._write_out)
-                    self._uses.clear()
-                    self._unwritten.clear()
-                    self._stand_in = None
-            except (sqlite3.Error, OSError, StoreError) as error:
-                self._rest(error)
+        self._tables.flush()
 
     def rows(
         self,
@@ -167,10 +136,13 @@ class Catalogue:
         # Where rows are picked, one pass over the table is quicker than rows in the order of an index; where they are
         # not, an index alone finds the page.
         by, by_index = (ordered(order, descending=descending, indexed=indexed) for indexed in (False, True))
+        if limit is None and not offset:
+            with self._lock:
+                return self._read_rows(f"{LISTED} SELECT {COLUMNS} FROM listed {where} {by}", [*self._now(), *values])
         page = f"{LISTED} SELECT id FROM listed {where} {by if where else by_index} LIMIT ? OFFSET ?"
         with self._lock:
             limits = [-1 if limit is None else limit, offset]
-            return self._rows([found for (found,) in self._ask(page, [*self._now(), *values, *limits])], by)
+            return self._rows([found for (found,) in self._tables.ask(page, [*self._now(), *values, *limits])], by)
 
     def page(
         self,
@@ -205,17 +177,18 @@ class Catalogue:
         if known is None or known[0] != stamp:
             if len(self._matches) >= _MOST_MATCHES:
                 self._matches.clear()
-            ids = [found for (found,) in self._ask(query, [*self._now(), *values])]
+            ids = [found for (found,) in self._tables.ask(query, [*self._now(), *values])]
             known = self._matches[asked] = (stamp, ids)
         return known[1]
 
     def _rows(self, ids: list[int], by: str) -> list[Row]:
         query = f"{LISTED} SELECT {COLUMNS} FROM listed WHERE id IN (SELECT value FROM json_each(?)) {by}"
         values = [*self._now(), json.dumps(ids)]
-        return [
-            self._uses.added_to(row)
-            for row in self._read(lambda: [row_of(columns) for columns in self._ask(query, values)])
-        ]
+        return self._read_rows(query, values)
+
+    def _read_rows(self, query: str, values: list[Any]) -> list[Row]:
+        rows = self._read(lambda: [row_of(columns) for columns in self._tables.ask(query, values)])
+        return [self._uses.added_to(row) for row in rows] if self._uses else rows
 
     def count(
         self,
@@ -231,7 +204,7 @@ class Catalogue:
         if status is None:
             ((number,),) = self._ask_once(f"SELECT count(*) FROM records {where}", values)
         else:  # what is expired is a matter of the time
-            ((number,),) = self._ask(f"{LISTED} SELECT count(*) FROM listed {where}", [*self._now(), *values])
+            ((number,),) = self._tables.ask(f"{LISTED} SELECT count(*) FROM listed {where}", [*self._now(), *values])
         return int(number)
 
     def totals(self) -> Totals:
@@ -248,7 +221,7 @@ class Catalogue:
         query = "SELECT key, moment, hits FROM restores WHERE key IN (SELECT value FROM json_each(?))"
         found: dict[Key, dict[int, int]] = {key: {} for key in keys}
         with self._lock:
-            for key, moment, hits in self._ask(query, [json.dumps(list(keys))]):
+            for key, moment, hits in self._tables.ask(query, [json.dumps(list(keys))]):
                 found[Key(key)][moment] = hits
             self._uses.add_moments_to(found)
         return found
@@ -260,30 +233,23 @@ class Catalogue:
             lambda: sorted({pair for (tags,) in self._ask_once(query, [_MOST_TAGS]) for pair in pairs_of(tags)})
         )
 
-    def keys_of(self, label: str, limit: int = 20) -> list[Key]:
-        """The Keys of the newest Records with this `label`, the newest first."""
-        query = "SELECT key FROM records WHERE label = ? ORDER BY created DESC, key LIMIT ?"
-        return [Key(key) for (key,) in self._ask(query, [plain(label), limit])]
+    def keys_of(self, label: str, limit: int = 20, before: float | None = None) -> list[Key]:
+        """The Keys of the newest Records with this `label`, the newest first; of those made `before` that time."""
+        query = "SELECT key FROM records WHERE label = ? AND created <= ? ORDER BY created DESC, key LIMIT ?"
+        latest = math.inf if before is None else before
+        return [Key(key) for (key,) in self._tables.ask(query, [plain(label), latest, limit])]
 
     def keys(self) -> list[Key]:
         """The Keys of all Records, in no particular order."""
-        return [Key(key) for (key,) in self._ask("SELECT key FROM records", [])]
+        return [Key(key) for (key,) in self._tables.ask("SELECT key FROM records", [])]
 
     def labels(self) -> list[str]:
         """All labels, in order."""
-        return [label for (label,) in self._ask("SELECT DISTINCT label FROM records ORDER BY label", [])]
+        return [label for (label,) in self._tables.ask("SELECT DISTINCT label FROM records ORDER BY label", [])]
 
-    def stamp(self) -> tuple[int, ...]:
+    def stamp(self) -> tuple[object, ...]:
         """Equal stamps mean that nobody, in this process or another, has changed anything since."""
-        seen = [self._changes]
-        if self._path is not None:
-            for suffix in ("", "-wal"):
-                try:
-                    status = os.stat(f"{self._path}{suffix}")
-                except OSError:
-                    continue
-                seen += [status.st_ino, status.st_size, status.st_mtime_ns]
-        return tuple(seen)
+        return self._tables.stamp()
 
     def rebuild(self) -> int:
         """Make the listing from the headers of the store again, and keep the counts; how many there are.
@@ -291,61 +257,16 @@ class Catalogue:
         Raises:
             StoreError: the store can't be read.
         """
-        with self._lock:
-            self._changes += 1
-            try:
-                number = self._fill(self._database)
-            except (sqlite3.Error, OSError) as error:
-                self._rest(error)
-                self._stand_in = None
-                return self.count()
-            self._unwritten.clear()
-            self._stand_in = None
-            return number
+        number = self._tables.rebuild()
+        return self.count() if number is None else number
 
     def close(self) -> None:
         """Write what was only kept in mind, and close the file; the next use opens it again."""
-        with self._lock:
-            self._rest_until = float("-inf")
-            self.flush()
-            if self._path is not None:
-                self._database.close()
+        self._tables.close()
 
     def __del__(self) -> None:
-        if hasattr(self, "_warned"):
+        if hasattr(self, "_matches"):
             self.close()
-
-    def _note(self, *statements: tuple[str, tuple[Any, ...]]) -> None:
-        with self._lock:
-            self._changes += 1
-            self._unwritten += statements
-            if self._stand_in is not None:
-                for statement, values in statements:
-                    self._stand_in.execute(statement, values)
-            self.flush()
-
-    def _write_out(self, connection: sqlite3.Connection) -> None:
-        for statement, values in self._unwritten:
-            connection.execute(statement, values)
-        self._uses.write(connection)
-
-    def _ask(self, query: str, values: list[Any]) -> list[Any]:
-        with self._lock:
-            try:
-                # The question comes first: an empty answer of a file that was damaged is told by the check.
-                found = self._database.rows(query, values)
-                if not self._unwritten and self._is_complete():
-                    return found
-                if self._path is None:
-                    self._fill(self._database)
-                    return self._database.rows(query, values)
-            except (sqlite3.Error, OSError) as error:
-                self._rest(error)
-            if self._stand_in is None:
-                stand_in = Database(None, "catalogue", SCHEMA, _VERSION)
-                self._fill(stand_in)
-                self._stand_in = stand_in
-            return self._stand_in.rows(query, values)
 
     def _ask_once(self, query: str, values: list[Any]) -> list[Any]:
         """As `_ask`, with the answer of before where nobody has changed anything since."""
@@ -357,7 +278,7 @@ class Catalogue:
                 return known[1]
             if len(self._answers) >= _MOST_ANSWERS:
                 self._answers.clear()
-            found = self._ask(query, values)
+            found = self._tables.ask(query, values)
             self._answers[asked] = (stamp, found)
             return found
 
@@ -369,37 +290,9 @@ class Catalogue:
             self.rebuild()
             return work()
 
-    def _is_complete(self) -> bool:
-        return bool(self._database.rows("SELECT 1 FROM state"))
-
-    def _fill(self, database: Database) -> int:
-        # Only what was listed before the headers were read can be known to be gone: others may add meanwhile.
-        listed = [key for (key,) in database.rows("SELECT key FROM records")]
-        found = {listed.header.key: values_of(listed) for listed in self._records()}
-
-        def fill(connection: sqlite3.Connection) -> None:
-            connection.executemany(FOUND, found.values())
-            for remove in (REMOVE, REMOVE_RESTORES):
-                connection.executemany(remove, [(key,) for key in listed if key not in found])
-            connection.execute("INSERT OR REPLACE INTO state VALUES (1)")
-
-        database.change(fill)
-        return len(found)
-
     def _now(self) -> list[Any]:
         """The values of LISTED."""
         return [",".join(self._signers()), self._clock()]
-
-    def _rest(self, error: Exception) -> None:
-        self._rest_until = time.monotonic() + _REST_SECONDS
-        if not self._warned:
-            self._warned = True
-            warnings.warn(
-                f"the catalogue can't be read or written ({error}): results are kept as ever, and this process lists "
-                "them from the store itself",
-                CheckpointWarning,
-                stacklevel=4,
-            )
 
 
 _catalogues: WeakSet[Catalogue] = WeakSet()

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 from ipycheckpoint.errors import CheckpointError, FormatError
 from ipycheckpoint.identity.identity import Key
-from ipycheckpoint.record.environment import Difference
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from ipycheckpoint.cache.catalogue import Catalogue
+    from ipycheckpoint.record.environment import Difference
     from ipycheckpoint.record.failure import LoadFailure
     from ipycheckpoint.store.base import Store
 
@@ -63,6 +63,8 @@ class PastFailure:
     @classmethod
     def from_json(cls, data: bytes | memoryview) -> PastFailure:
         """Read what `to_json` wrote. Raises FormatError."""
+        from ipycheckpoint.record.environment import Difference  # hardly any load has failed
+
         try:
             if len(data) > _MOST_NBYTES:
                 raise ValueError("it is too long")

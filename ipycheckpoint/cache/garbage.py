@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 from ipycheckpoint.errors import CheckpointError, StoreError
 from ipycheckpoint.identity.identity import Key
 from ipycheckpoint.record.format import read_header
+from ipycheckpoint.store.base import PENDING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from ipycheckpoint.record.record import Header
     from ipycheckpoint.store.base import Entry, Store
 
-RECORDS, BLOBS, PINS, FAILURES, ASIDE = "records/", "blobs/", "pins/", "failures/", "damaged/"
+RECORDS, BLOBS, PINS, FAILURES, STAMPS, ASIDE = "records/", "blobs/", "pins/", "failures/", "stamps/", "damaged/"
 """How the names of entries begin. What `verify` moved aside keeps its name, after ``damaged/``."""
 
 GRACE_SECONDS = 60.0
@@ -88,6 +89,10 @@ class Survey:
         """The Keys that are pinned."""
         return frozenset(Key(name.removeprefix(PINS)) for name in self.others if name.startswith(PINS))
 
+    def is_unsent(self, name: str) -> bool:
+        """Whether a shared store is still to get what is under `name`, and this may be all that there is of it."""
+        return PENDING + name in self.others
+
     def garbage(self, grace_seconds: float | None = None) -> Iterator[Entry]:
         """What no record refers to, and is older than the grace allows. Where there is a doubt, no Blob is among it."""
         grace = GRACE_SECONDS if grace_seconds is None else grace_seconds
@@ -100,9 +105,11 @@ class Survey:
                 is_garbage = not self.doubt and name not in self.referred
             else:
                 is_garbage = (
-                    prefix in (PINS, FAILURES) and Key(rest) not in self.records and Key(rest) not in self.unreadable
+                    prefix in (PINS, FAILURES, STAMPS)
+                    and Key(rest) not in self.records
+                    and Key(rest) not in self.unreadable
                 )
-            if is_garbage and entry.modified < self.began - grace:
+            if is_garbage and entry.modified < self.began - grace and not self.is_unsent(name):
                 yield entry
 
 

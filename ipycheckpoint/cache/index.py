@@ -144,6 +144,15 @@ class Index(Sequence[Entry]):
 
     A tag has a column of its own there, unless it is repeated somewhere or called as a field is; the column `tags` has
     them all.
+
+    >>> import tempfile
+    >>> from ipycheckpoint import config, register, savepoint, tags
+    >>> place = tempfile.mkdtemp()
+    >>> register("Weather", ["wind"])
+    >>> with config("Weather", place), tags(day=1):
+    ...     savepoint("Weather.wind", [3, 4])
+    >>> [(entry.fullname, entry.day, entry.load()) for entry in index(place)]
+    [('Weather.wind', '1', {'data': [3, 4]})]
     """
 
     def __init__(self, location: str, entries: Iterable[Entry]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from ipycheckpoint.errors import UsageError
@@ -26,6 +27,9 @@ STRANGER = "?"
 MOMENT_SECONDS = 600
 """Restores are counted for each ten minutes."""
 
+VERSION = 3
+"""Of the tables. A file of another version is made anew."""
+
 SCHEMA = (
     """CREATE TABLE records (
         id INTEGER PRIMARY KEY, key TEXT UNIQUE NOT NULL, kind TEXT, label TEXT, created REAL, seconds REAL,
@@ -41,8 +45,8 @@ SCHEMA = (
     # All that the totals are made of, so that they are summed up without reading the rows.
     "CREATE INDEX sums ON records (hits, misses, saved_seconds, nbytes, signer, failure, pinned)",
     "CREATE TABLE restores (key TEXT, moment INTEGER, hits INTEGER, PRIMARY KEY (key, moment)) WITHOUT ROWID",
-    # One row once all headers are in: before, the listing is not to be trusted.
-    "CREATE TABLE state (complete INTEGER PRIMARY KEY)",
+    # Up to which rows of the store all is listed. None at all: not all headers are in, and it is not to be trusted.
+    "CREATE TABLE marks (position INTEGER PRIMARY KEY, version INTEGER)",
 )
 
 _YEAR_9999 = 253_370_764_800.0
@@ -86,6 +90,10 @@ class Listed(NamedTuple):
     pinned: bool = False
     failure: str = ""
     """Why its last load failed, in a line."""
+    hits: int = 0
+    """What others have told of, where the listing is of a shared store."""
+    last_used: float = 0.0
+    """Seconds since the epoch, as they have told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +158,7 @@ def values_of(listed: Listed) -> tuple[Any, ...]:
         header.key, plain(header.kind), plain(header.label), created, possible(header.seconds),
         min(header.nbytes, _MOST),
         _json(header.tags), _json(names), _words(header, names), expires, listed.signer, int(listed.pinned),
-        plain(listed.failure), 0, 1, created, 0.0, 0.0,
+        plain(listed.failure), listed.hits, 1, max(created, listed.last_used), 0.0, 0.0,
     )  # fmt: skip
 
 
@@ -159,11 +167,17 @@ def row_of(columns: tuple[Any, ...]) -> Row:
     key, kind, label, created, seconds, nbytes, tags, outputs, hits, last, saved, misses, restored, *rest = columns
     expires, pinned, failure, status = rest
     return Row(
-        Key(key), kind, label, created, seconds, nbytes, pairs_of(tags), tuple(json.loads(outputs)), hits, last, saved,
+        Key(key), kind, label, created, seconds, nbytes, pairs_of(tags), _names_of(outputs), hits, last, saved,
         misses, restored, expires, bool(pinned), failure, status,
     )  # fmt: skip
 
 
+@lru_cache(maxsize=1000)
+def _names_of(outputs: str) -> tuple[str, ...]:
+    return tuple(json.loads(outputs))
+
+
+@lru_cache(maxsize=1000)
 def pairs_of(tags: str) -> tuple[tuple[str, str], ...]:
     """The tags that a column of the table holds."""
     return tuple((name, value) for name, value in json.loads(tags))

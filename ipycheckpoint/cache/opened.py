@@ -44,6 +44,14 @@ class Record:
     Attributes:
         header: All that is known without unpickling anything.
         location: The path or URL of the file, or the Key.
+
+    >>> import tempfile
+    >>> from ipycheckpoint import read, save
+    >>> path = tempfile.mkdtemp() + "/run.ckpt"
+    >>> save(path, x=[1, 2], y="text")
+    >>> record = read(path)
+    >>> record.names(), record["y"], record.is_trusted
+    (['x', 'y'], 'text', True)
     """
 
     def __init__(

@@ -25,12 +25,12 @@ from ipycheckpoint.digest import Digest, digest
 from ipycheckpoint.errors import CheckpointFailedError, CheckpointNotExist, FormatError, UsageError
 from ipycheckpoint.identity.identity import Key
 from ipycheckpoint.identity.outline import preview
-from ipycheckpoint.record.codec import decode
 from ipycheckpoint.record.environment import Environment
 from ipycheckpoint.record.failure import LoadFailure
 from ipycheckpoint.record.format import Stored, read_section, write
 from ipycheckpoint.record.record import Header, Output
 from ipycheckpoint.record.trust import Keyring
+from ipycheckpoint.record.unpickling import decode
 from ipycheckpoint.store.memory import MemoryStore
 
 if TYPE_CHECKING:
@@ -218,6 +218,15 @@ class Plug:
         """The name of the class of the user's cache."""
         return self.plugged.location
 
+    @staticmethod
+    def claim_on(context_id: object) -> Hashable:
+        """What stands for a run of this ContextId in this process; where it can't be compared, for this one run."""
+        try:
+            hash(context_id)
+        except Exception:  # noqa: BLE001 - it is the user's own type
+            return object()
+        return os.getpid(), context_id  # what a parent's threads held when it forked, nobody holds in the child
+
     def under(self, context_id: object) -> Plug:
         """The same, where all that is asked for is what is kept under `context_id`."""
         whole = not self.is_plain
@@ -298,9 +307,9 @@ class Plug:
                 return bytes(read_section(found.stored, index, _no_blob)[0])
         raise FormatError("this record has no tape")
 
-    def nearest(self, identity: Identity) -> Header | None:
+    def nearest(self, identity: Identity, before: float | None = None) -> Header | None:
         """The result that this process knows of with most in common with `identity`, the newest of several."""
-        return self.plugged.nearest(identity)
+        return self.plugged.nearest(identity, before)
 
     def count_hit(self, header: Header, seconds: float) -> None:
         """Count a restore that took `seconds`."""
@@ -324,15 +333,6 @@ class Plug:
     def forget_label(self, label: str, kind: Kind | None = None) -> int:
         """Forget all that is known to be of `label`; how many results there were. UsageError if the cache can't."""
         return self.plugged.look_around().forget_label(label, kind)
-
-
-def claim_on(context_id: object) -> Hashable:
-    """What stands for a run of this ContextId in this process; where it can't be compared, for this one run."""
-    try:
-        hash(context_id)
-    except Exception:  # noqa: BLE001 - it is the user's own type
-        return object()
-    return os.getpid(), context_id  # what a parent's threads held when it forked, nobody holds in the child
 
 
 def _no_blob(_: Digest) -> None:

@@ -3,34 +3,37 @@
 What a record is `worth` is what it saves: the seconds of its run, once for its making and once for each hit, by the
 bytes that it takes, halved for each week since it was last used. Under a limit of size, the least worth go first.
 
-Never removed are records that are pinned, or savepoints, and those that somebody made or used in the last half minute:
-who waits for a run that has just ended, in whatever process, finds its result. That is why no lock is needed. A record
-whose work is being done again goes only if it is old, and the new one takes its place; one that is being loaded was
-looked up, and what is open stays readable after it is removed.
+Never removed are records that are pinned, savepoints, those that a shared store is still to get, and those that
+somebody made or used in the last half minute: who waits for a run that has just ended, in whatever process, finds its
+result. That is why no lock is needed. A record whose work is being done again goes only if it is old, and the new one
+takes its place; one that is being loaded was looked up, and what is open stays readable after it is removed.
 
 Each step leaves a whole store: first the record goes, then what was noted beside it, then Blobs that nobody else has,
-and that nobody has put or renewed for a minute (see `garbage`): the youngest go with the next prune.
+and that nobody has put or renewed for a minute (see `garbage`): the youngest go with the next prune. In a store that is
+read from afar, a Blob counts as renewed when its last record goes: who has found the record has the time to read it.
 """
 
 from __future__ import annotations
 
 import math
 import threading
+import time
 import warnings
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
-from ipycheckpoint.cache.garbage import PINS, collect, survey
+from ipycheckpoint.cache.garbage import FAILURES, PINS, STAMPS, collect, survey
 from ipycheckpoint.errors import CheckpointError, CheckpointWarning
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
     from ipycheckpoint.cache.cache import Cache
     from ipycheckpoint.cache.garbage import Kept, Survey
     from ipycheckpoint.cache.listing import Row
     from ipycheckpoint.identity.identity import Key
     from ipycheckpoint.store.base import Entry
+    from ipycheckpoint.store.tiers import SharedStore
 
 YOUNG_SECONDS = 30.0
 """So long nothing is pruned that was made or used."""
@@ -111,23 +114,34 @@ def prune(
         gone = {removal.key for removal in removed}
         garbage = [*seen.garbage(grace_seconds), *_only_of(seen, gone).values()]
     else:
-        removed = [removal for removal in plan.removals if _remove(cache, seen, removal.key, young_seconds)]
+        leaving = _only_of(seen, {removal.key for removal in plan.removals})
+        removed = [r for r in plan.removals if _remove(cache, seen, r.key, young_seconds, leaving)]
         gone = {removal.key for removal in removed}
         # Somebody may have come to need what was theirs, so we look again.
         now = survey(cache.store, known) if gone else seen
         garbage = collect(cache.store, now, grace_seconds)
         cache.catalogue.flush()
+        if hasattr(cache.store, "fetch"):  # one that others list, too
+            from ipycheckpoint.cache.rolls import merge
+
+            merge(cast("SharedStore", cache.store))
         if gone and (compact := getattr(cache.store, "compact", None)) is not None:
             compact()
+    beside = [prefix + key for key in gone for prefix in (PINS, FAILURES, STAMPS)]
     freed = sum(seen.records[key].entry.nbytes for key in gone) + sum(entry.nbytes for entry in garbage)
+    freed += sum(seen.others[name].nbytes for name in beside if name in seen.others)
     left = seen.nbytes - freed
     notes = tuple(_notes(seen, limits, left))
     return Pruned(tuple(removed), tuple(garbage), seen.nbytes, left, plan.spared, notes)
 
 
-def _remove(cache: Cache, seen: Survey, key: Key, young_seconds: float) -> bool:
+def _remove(cache: Cache, seen: Survey, key: Key, young_seconds: float, leaving: Collection[str]) -> bool:
     if cache.store.contains(PINS + key):
         return False  # since we looked
+    if getattr(cache.store, "is_read_from_afar", False):
+        # Whoever has found the record a moment ago reads these now: they count as put now, and go with a later prune.
+        for blob in seen.records[key].blobs.intersection(leaving):
+            cache.store.renew(blob, time.time())
     # Unless it was made anew since.
     return cache.forget_old(key, seen.began - young_seconds)
 
@@ -146,7 +160,8 @@ def _notes(seen: Survey, limits: Limits, left: int) -> Iterator[str]:
     if seen.doubt:
         yield f"{seen.doubt}, so no blob was taken for garbage; `ipycheckpoint verify` tells more"
     if limits.max_bytes is not None and left > limits.max_bytes:
-        yield f"{left:,} bytes are left, more than {limits.max_bytes:,}: the rest is pinned, or was kept just now"
+        stays = "is pinned, was kept just now, or is not sent yet"
+        yield f"{left:,} bytes are left, more than {limits.max_bytes:,}: the rest {stays}"
 
 
 class _Plan:
@@ -175,6 +190,8 @@ class _Plan:
             return "pinned"
         if kept.kind == "savepoint":
             return "a savepoint"
+        if self._seen.is_unsent(kept.entry.name):
+            return "not sent yet"
         if max(self._last[key], kept.entry.modified) > self._seen.began - young_seconds:
             return "in use"
         return None

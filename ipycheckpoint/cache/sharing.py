@@ -12,6 +12,7 @@ from ipycheckpoint.cache.garbage import RECORDS
 from ipycheckpoint.cache.listing import Listed
 from ipycheckpoint.cache.promises import is_whole
 from ipycheckpoint.cache.rolls import Roll, called, signer_of
+from ipycheckpoint.cache.visits import Visits
 from ipycheckpoint.errors import CheckpointError
 from ipycheckpoint.record.format import read_header
 from ipycheckpoint.store.shared import RemoteStore
@@ -47,6 +48,7 @@ def near_cache(url: str, near: Cache, write: Write = "behind") -> Cache:
         arrived=_lister(near.catalogue, near.keyring),
         sent=roll.note,
         finished=roll.write,
+        parting=Visits(near, shared).tell,
     )
     return Cache(store, near.catalogue, near.keyring, near.directory, near.news, place=url)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ipycheckpoint.cache.failures import open_failures
 from ipycheckpoint.cache.listing import STRANGER, Listed
-from ipycheckpoint.errors import CheckpointError, UsageError
+from ipycheckpoint.errors import CheckpointError, FormatError, IntegrityError, StoreError, UsageError
 from ipycheckpoint.identity.identity import Key
 from ipycheckpoint.record.format import Stored, read_header, read_section, write
 
@@ -78,7 +78,7 @@ class Upkeep:
     def trust(self, key: Key) -> Header:
         """Sign the record under `key` ourselves, so that it is loaded from now on; the caller vouches for it.
 
-        Raises UsageError when there is none, and when it isn't whole.
+        Raises UsageError when there is none, and when it isn't whole, and StoreError.
         """
         stored = self._read(key)
         if stored is None:
@@ -114,7 +114,10 @@ class Upkeep:
             return [str(problem)]
         if stored is None:
             return ["there is no such record"]
-        problems = self._damages(key, stored)
+        try:
+            problems = self._damages(key, stored)
+        except StoreError as problem:
+            return [str(problem)]
         if _signer(stored, self._keyring) == STRANGER:
             problems.append("it is not signed by you")
         return problems
@@ -137,7 +140,7 @@ class Upkeep:
         for index in range(len(stored.header.sections)):
             try:
                 read_section(stored, index, self._blob)
-            except CheckpointError as problem:
+            except (FormatError, IntegrityError) as problem:
                 problems.append(str(problem))
         return problems
 

@@ -87,9 +87,13 @@ class Uses:
 
     def write(self, connection: sqlite3.Connection) -> None:
         """Write them all into the tables of the catalogue."""
-        for key, use in self._own().items():
-            connection.execute(USE, (use.hits, use.last, use.saved_seconds, use.restored_seconds, key))
-            connection.executemany(RESTORE, [(key, moment, hits) for moment, hits in use.moments.items()])
+        uses = self._own().items()
+        connection.executemany(
+            USE, [(use.hits, use.last, use.saved_seconds, use.restored_seconds, key) for key, use in uses]
+        )
+        connection.executemany(
+            RESTORE, [(key, moment, hits) for key, use in uses for moment, hits in use.moments.items()]
+        )
 
     def _own(self) -> dict[Key, _Use]:
         if self._process != os.getpid():

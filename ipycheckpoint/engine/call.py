@@ -19,7 +19,6 @@ from ipycheckpoint.engine.transplant import can_transplant, transplantable
 from ipycheckpoint.errors import CannotKeep, CheckpointError, CheckpointFailedError, Unidentifiable
 from ipycheckpoint.identity.closure import is_users_class
 from ipycheckpoint.identity.explain import Explanation
-from ipycheckpoint.record.codec import encode
 from ipycheckpoint.record.outcome import Computed, Outcome, Refused, Restored
 from ipycheckpoint.record.record import Output
 
@@ -236,6 +235,8 @@ class _Run:
         return Computed(value, self._miss.explanation, seconds, header, keeping, self._looking_seconds)
 
     def _keep(self, value: object, seconds: float) -> Header:
+        from ipycheckpoint.record.codec import encode  # a hit writes nothing
+
         trace = unwatched() if self._watch is None else self._watch.trace()
         values = self._states()
         if self._cache.is_plain:

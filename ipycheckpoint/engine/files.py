@@ -79,7 +79,8 @@ def content(path: str, status: Status) -> Digest:
 def _digest(path: str, nbytes: int) -> Digest:
     hasher = blake3(max_threads=blake3.AUTO)
     if nbytes <= SLICE_NBYTES:
-        return Digest(hasher.update_mmap(path).hexdigest())
+        hasher.update_mmap(path)  # which gives the hasher back since blake3 0.4.1
+        return Digest(hasher.hexdigest())
     with (
         open(path, "rb", buffering=0) as file,  # noqa: PTH123 - as everywhere here, of a str
         mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped,

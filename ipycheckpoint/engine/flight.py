@@ -15,12 +15,12 @@ place of the earlier.
 from __future__ import annotations
 
 import os
-import platform
 import sys
 import threading
 import time
 from contextlib import asynccontextmanager, contextmanager, suppress
 from contextvars import ContextVar
+from functools import lru_cache
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
@@ -42,7 +42,7 @@ _SILENT_SECONDS = 0.5  # what takes less needs no word
 _MOST_DOUBTS = 20  # so often a lock was refused that nobody has: then the file system can't be relied upon
 
 _SHORTEST_PAUSE, _LONGEST_PAUSE = 0.001, 0.05  # seconds
-_PAUSE_RATIO = 0.05  # of the time waited so far: that much of it may be a needless wait
+_PAUSE_RATIO = 0.02  # of the time waited so far: that much of it may be a needless wait
 
 
 class Flights:
@@ -246,6 +246,8 @@ class _Field:
             return None
         if pid is None or pid < 0:
             return "another process"
+        import platform  # for those who wait
+
         return (
             f"process {pid} on {platform.node() or 'this machine'}" if _runs_here(pid) else f"process {pid} elsewhere"
         )
@@ -294,6 +296,7 @@ def _runs_here(pid: int) -> bool:
     return True
 
 
+@lru_cache(maxsize=100)
 def _offset(key: Key) -> int:
     return int(digest_bytes(key.encode())[:15], 16)  # 60 bits: no two Keys meet, and any file system can count so far
 

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 from ipycheckpoint.digest import Digest, digest
 from ipycheckpoint.engine.transplant import slots_of
 from ipycheckpoint.identity.closure import is_users_class
-from ipycheckpoint.record.arrays import reaches_of
 from ipycheckpoint.record.sharing import is_atom
 
 if TYPE_CHECKING:
@@ -74,6 +73,8 @@ class Links(dict[int, Path]):
         return digest("sharing", json.dumps(common).encode()) if common else None
 
     def _overlaps(self) -> Iterator[tuple[Path, Path, int]]:
+        from ipycheckpoint.record.arrays import reaches_of  # when something is kept
+
         arrays = sorted(reaches_of(self.objects.values()), key=lambda reach: reach.low)
         for position, one in enumerate(arrays):
             for other in arrays[position + 1 :]:

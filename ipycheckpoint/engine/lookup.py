@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Literal
 
 from ipycheckpoint.cache.cache import Found, Spoiled
+from ipycheckpoint.engine.postponed import Postponed
 from ipycheckpoint.engine.trace import contradictions
 from ipycheckpoint.identity.explain import Explanation, clock, compare
 from ipycheckpoint.record.failure import LoadFailure
@@ -16,7 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from ipycheckpoint.cache.base import Records
+    from ipycheckpoint.identity.identity import Identity
     from ipycheckpoint.identity.work import Work
+    from ipycheckpoint.record.brief import Brief
     from ipycheckpoint.record.record import Header
 
 Mode = Literal["on", "off", "read", "refresh"]
@@ -76,7 +79,7 @@ def look_up(
         return Miss(Explanation("miss", label, problem), work.described())
     if not isinstance(found, Found):
         described = work.described()
-        return Miss(explain_miss(cache, described), described)
+        return Miss(explain_later(cache, described.identity), described)
     contradicted = _contradicted(cache, label, found.header) if watch else None
     if contradicted is not None:
         return Miss(contradicted, work.described())
@@ -100,34 +103,43 @@ def explain(cache: Records, work: Work, *, watch: bool = True) -> Explanation:
         label, header = work.identity.label, found.header
         contradicted = _contradicted(cache, label, header) if watch else None
         return contradicted or explain_hit(label, header)
-    return explain_miss(cache, work.described())
+    return explain_miss(cache, work.described().identity)
 
 
-def explain_hit(label: str, header: Header) -> Explanation:
+def explain_hit(label: str, header: Header | Brief) -> Explanation:
     """The explanation of a hit."""
     return _explanation_of_hit(label, header.created)
 
 
 @lru_cache(maxsize=1000)
 def _explanation_of_hit(label: str, created: float) -> Explanation:
+    return Postponed("hit", label, partial(_told_of_hit, label, created))
+
+
+def _told_of_hit(label: str, created: float) -> Explanation:
     if not created:  # a result that another process handed to a cache of the user's
         return Explanation("hit", label, "there is a result under its ContextId")
     reason = f"nothing that it depends on has changed since {clock(created)}"
     return Explanation("hit", label, reason, against=created)
 
 
-def explain_miss(cache: Records, work: Work) -> Explanation:
-    """Compare `work` with the nearest earlier record of its label."""
-    label = work.identity.label
-    nearest = cache.nearest(work.identity)
+def explain_miss(cache: Records, identity: Identity, before: float | None = None) -> Explanation:
+    """Compare `identity` with the nearest record of its label, of those made `before`, in seconds since the epoch."""
+    label = identity.label
+    nearest = cache.nearest(identity, before)
     if nearest is None:
-        return Explanation("miss", label, "nothing is kept under this label yet")
-    changes = compare(nearest.ingredients, work.identity.ingredients)
+        return Explanation("miss", label, "nothing was kept under this label yet")
+    changes = compare(nearest.ingredients, identity.ingredients)
     reason = "; ".join(change.what.partition(":")[0] for change in changes[:3])
     reason = reason or "its ingredients come in another order"
     if len(changes) > 3:
         reason += f" and {len(changes) - 3} more"
     return Explanation("miss", label, reason, changes, nearest.created)
+
+
+def explain_later(cache: Records, identity: Identity) -> Explanation:
+    """As `explain_miss`, when somebody reads it: until then, nothing is looked for but the time."""
+    return Postponed("miss", identity.label, partial(explain_miss, cache, identity, time.time()))
 
 
 def _contradicted(cache: Records, label: str, header: Header) -> Explanation | None:

@@ -10,6 +10,7 @@ import ast
 import glob
 import os
 import re
+from functools import lru_cache
 from itertools import islice
 from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,7 @@ _WORD = re.compile(r"[^\s'\"`,;()<>|&=]*[./][^\s'\"`,;()<>|&=]*")
 
 _LONGEST_PATH = 1024  # characters
 _LONGEST_TEXT = 100_000
+_ATOMS = frozenset((int, float, bool, complex, type(None)))
 _DEEPEST = 4
 _MOST_ITEMS = 1000
 """How many items of one container are looked at."""
@@ -37,7 +39,10 @@ def mentioned(things: Iterable[object]) -> Iterator[str]:
     >>> list(mentioned([["a.csv", "select * from 'b.parquet'"]]))
     ['a.csv', "select * from 'b.parquet'", 'b.parquet']
     """
-    for text in dict.fromkeys(text for thing in things for text in _texts(thing, 0)):
+    found: dict[str, None] = {}
+    for thing in things:
+        _collect(thing, 0, found)
+    for text in found:
         if len(text) > _LONGEST_TEXT or "\0" in text:
             continue
         if len(text) <= _LONGEST_PATH and "\n" not in text:
@@ -56,44 +61,55 @@ def files_at(path: str) -> list[str]:
     return []
 
 
-def _texts(thing: Any, depth: int) -> Iterator[str]:
+def _collect(thing: Any, depth: int, found: dict[str, None]) -> None:
+    """Add every text in `thing` to `found`."""
+    kind = type(thing)
+    if kind in _ATOMS:
+        return
     if isinstance(thing, str):
-        yield thing
+        found[thing] = None
     elif isinstance(thing, bytes):
         if len(thing) <= _LONGEST_PATH:
-            yield os.fsdecode(thing)
-    elif isinstance(thing, int | float | complex | None):
+            found[os.fsdecode(thing)] = None
+    elif isinstance(thing, int | float | complex):
         return
     elif isinstance(thing, os.PathLike):
-        yield os.fsdecode(thing)
+        found[os.fsdecode(thing)] = None
     elif isinstance(thing, ast.AST):
         for node in ast.walk(thing):
             if isinstance(node, ast.Constant):
-                yield from _texts(node.value, _DEEPEST)
+                _collect(node.value, _DEEPEST, found)
     elif isinstance(thing, CodeType):
-        for constant in thing.co_consts:
-            yield from _texts(constant, 0)
+        found.update(_texts_of_code(thing))
     elif isinstance(thing, FunctionType):
-        yield from _texts(thing.__code__, 0)
-        yield from _all((thing.__defaults__ or (), thing.__kwdefaults__ or {}), depth)
+        found.update(_texts_of_code(thing.__code__))
+        _collect_all((thing.__defaults__ or (), thing.__kwdefaults__ or {}), depth, found)
     elif isinstance(thing, dict):
-        yield from _all(thing.keys(), depth)
-        yield from _all(thing.values(), depth)
+        _collect_all(thing.keys(), depth, found)
+        _collect_all(thing.values(), depth, found)
     elif isinstance(thing, list | tuple | set | frozenset):
-        yield from _all(thing, depth)
+        _collect_all(thing, depth, found)
     elif isinstance(thing, staticmethod | classmethod):
-        yield from _texts(thing.__func__, depth)
+        _collect(thing.__func__, depth, found)
     elif isinstance(thing, property):
-        yield from _texts(thing.fget, depth)
+        _collect(thing.fget, depth, found)
     elif isinstance(thing, type):
         if is_users(thing.__module__):
-            yield from _all(vars(thing).values(), depth)
-    elif is_users(type(thing).__module__):
-        yield from _all(getattr(thing, "__dict__", {}).values(), depth)
-        yield from _texts(type(thing), depth + 1)
+            _collect_all(vars(thing).values(), depth, found)
+    elif is_users(kind.__module__):
+        _collect_all(getattr(thing, "__dict__", {}).values(), depth, found)
+        _collect(kind, depth + 1, found)
 
 
-def _all(things: Iterable[object], depth: int) -> Iterator[str]:
+@lru_cache(maxsize=1000)
+def _texts_of_code(code: CodeType) -> dict[str, None]:
+    found: dict[str, None] = {}
+    for constant in code.co_consts:
+        _collect(constant, 0, found)
+    return found
+
+
+def _collect_all(things: Iterable[object], depth: int, found: dict[str, None]) -> None:
     if depth < _DEEPEST:
         for thing in islice(things, _MOST_ITEMS):
-            yield from _texts(thing, depth + 1)
+            _collect(thing, depth + 1, found)

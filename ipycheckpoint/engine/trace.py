@@ -202,7 +202,7 @@ class Watch:
         if file.wrote:
             gone = file.before is None and after is None
             kind = "appended" if file.appended and after is not None else "written"
-            return kind, None if gone else _entry(absolute, file.name, after)
+            return kind, None if gone else _entry(absolute, file.name, after, appended=kind == "appended")
         if after != file.before and (after is None or file.before is None or not after.has_content_of(file.before)):
             raise CheckpointError(f"`{file.name}` changed while the run read it; {_WAY_OUT}")
         return "read", _entry(absolute, file.name, after)
@@ -304,9 +304,10 @@ def _problem(place: str, known: Digest | None, status: list[int], *, appended: b
     if now.nbytes == nbytes and times == [now.modified, now.changed]:
         return None
     try:
-        if appended and now.nbytes > nbytes:
-            return None if beginning(place, nbytes) == known else _CHANGED
-        return None if now.nbytes == nbytes and content(place, now) == known else _CHANGED
+        if now.nbytes == nbytes and content(place, now) == known:
+            return None
+        # Others may have appended since, even since we looked.
+        return None if appended and now.nbytes >= nbytes and beginning(place, nbytes) == known else _CHANGED
     except OSError as error:
         return f"can't be read ({error.strerror})"
 
@@ -319,19 +320,22 @@ def _places(name: str, cwd: str | None) -> list[str]:
     return [place for place in places if os.path.lexists(place)] or [name]
 
 
-def _entry(absolute: str, name: str, status: Status | None) -> Entry:
+def _entry(absolute: str, name: str, status: Status | None, *, appended: bool = False) -> Entry:
     if status is None:
         return [name, None]
     if status.is_directory:
         return [name, _DIRECTORY]
-    return [name, _content(absolute, status), status.nbytes, *_times(status)]
+    return [name, _content(absolute, status, appended=appended), status.nbytes, *_times(status)]
 
 
-def _content(absolute: str, status: Status | None) -> Digest | None:
+def _content(absolute: str, status: Status | None, *, appended: bool = False) -> Digest | None:
     if status is None:
         return None
     try:
-        return content(absolute, status) if stat.S_ISREG(status.mode) else _DIRECTORY
+        if not stat.S_ISREG(status.mode):
+            return _DIRECTORY
+        # Others may append at this moment, too.
+        return beginning(absolute, status.nbytes) if appended else content(absolute, status)
     except OSError as error:
         raise CheckpointError(f"`{absolute}` can't be read ({error.strerror}); {_WAY_OUT}") from None
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
-import html
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -34,7 +32,18 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """Why a run was, or would be, a hit or a miss."""
+    """Why a run was, or would be, a hit or a miss.
+
+    >>> import tempfile
+    >>> from ipycheckpoint import checkpoint
+    >>> @checkpoint(store=tempfile.mkdtemp())
+    ... def double(x):
+    ...     return 2 * x
+    >>> double(1)
+    2
+    >>> double.why(2).verdict, double.why(2).reason
+    ('miss', 'argument `x` changed')
+    """
 
     verdict: Verdict
     label: str
@@ -58,6 +67,8 @@ class Explanation:
         printer.text(str(self))
 
     def _repr_html_(self) -> str:
+        import html  # where there is something to show
+
         head = f"<b>{html.escape(self.label)}</b>: {self.verdict}, {html.escape(self.reason)}"
         against = (
             f"<div>compared with the record of {clock(self.against)}</div>" if self.changes and self.against else ""
@@ -141,6 +152,8 @@ def _changed(before: Ingredient, after: Ingredient) -> Change:
 
 
 def _diff(before: str, after: str) -> str:
+    import difflib  # a hit has no differences
+
     lines = list(difflib.unified_diff(before.splitlines(), after.splitlines(), "before", "now", lineterm="", n=2))
     if len(lines) > _LONGEST_DIFF:
         lines = [*lines[:_LONGEST_DIFF], f"… {len(lines) - _LONGEST_DIFF} more lines"]

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from ipycheckpoint.digest import digest
 from ipycheckpoint.errors import Unidentifiable, UsageError
 from ipycheckpoint.identity.identity import Identity, Ingredient
-from ipycheckpoint.identity.outline import preview
 from ipycheckpoint.identity.values import digest_value
 from ipycheckpoint.identity.work import Digester, Work
 
@@ -40,6 +39,14 @@ class AutoFuncCallIdentifier(FuncCallIdentifierBase):
 
     `ignore` and `fingerprints` are those of ``@checkpoint``. `algorithm` and `pickle_protocol` are taken for code that
     was written for the package `checkpointing`, and change nothing: Digests are BLAKE3, of no pickles.
+
+    >>> from ipycheckpoint import FuncCallContext
+    >>> def double(x, verbose=False):
+    ...     return 2 * x
+    >>> identifier = AutoFuncCallIdentifier(ignore=["verbose"])
+    >>> loud, quiet = (FuncCallContext(double, (1, verbose), {}) for verbose in (True, False))
+    >>> identifier.identify(loud) == identifier.identify(quiet)
+    True
     """
 
     def __init__(
@@ -68,6 +75,8 @@ def work_of_id(
     `strictly`, it is known by its value, and Unidentifiable is raised if it has no stable identity. Otherwise the
     identity is for the explanation only, and the cache is asked for the ContextId itself.
     """
+    from ipycheckpoint.identity.outline import preview  # only an identifier of the user's needs it
+
     try:
         found = digest_value(context_id, "context_id")
     except Unidentifiable:

@@ -30,6 +30,7 @@ IngredientKind = Literal[
     "ambient",
     "savepoint",
     "context",
+    "option",
 ]
 
 SCHEME = "1"
@@ -48,6 +49,14 @@ class Ingredient:
     """One thing that the result depends on.
 
     Only `kind` and `digest` make the Key: a renamed global with the same value is the same Ingredient.
+
+    >>> import tempfile
+    >>> from ipycheckpoint import checkpoint
+    >>> @checkpoint(store=tempfile.mkdtemp())
+    ... def double(x):
+    ...     return 2 * x
+    >>> [(each.kind, each.name, each.preview) for each in double.identity(1).ingredients][1:]
+    [('argument', 'x', '1')]
     """
 
     kind: IngredientKind
@@ -62,7 +71,16 @@ class Ingredient:
 
 @dataclass(frozen=True)
 class Identity:
-    """What one run is: two Identities that are equal by Key give the same result."""
+    """What one run is: two Identities that are equal by Key give the same result.
+
+    >>> import tempfile
+    >>> from ipycheckpoint import checkpoint
+    >>> @checkpoint(store=tempfile.mkdtemp())
+    ... def double(x):
+    ...     return 2 * x
+    >>> double.identity(1).key == double.identity(x=1).key
+    True
+    """
 
     kind: Kind
     label: str

@@ -119,6 +119,9 @@ _COLUMNS: dict[str, Callable[[Any], Iterable[tuple[str, object]]]] = {
 }
 
 
+_CONTAINERS = frozenset((dict, list, tuple, set, frozenset))
+
+
 def _line(value: Any, limit: int, depth: int) -> str:
     kind = type(value)
     if isinstance(value, Enum):
@@ -135,7 +138,7 @@ def _line(value: Any, limit: int, depth: int) -> str:
         return f"class {value.__qualname__}"
     if isinstance(value, _NAMED):
         return f"function {value.__qualname__}"
-    own = nearest(kind.__mro__, _LINES)
+    own = None if kind in _CONTAINERS else nearest(kind.__mro__, _LINES)
     if own is not None:
         return own(value)
     if depth == 0:

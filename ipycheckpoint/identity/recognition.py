@@ -11,7 +11,7 @@ from ipycheckpoint.identity.values import digest_value
 from ipycheckpoint.identity.work import IGNORED, tag_ingredients
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from types import FunctionType
 
     from ipycheckpoint.digest import Hasher
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _MOST_KEYS = 1000
 _LONGEST = 1000
 _TEXTS = frozenset((str, bytes))
-_NUMBERS = frozenset((int, bool, float, type(None)))
+_KINDS = _TEXTS | {int, bool, float, type(None)}
 
 _Signature = tuple[object, ...]
 
@@ -64,7 +64,7 @@ class Recognizer:
         if signature is None or not known.sighting.holds():
             return None
         key = known.keys.get(signature)
-        if key is None:
+        if key is None and not _are_long(args) and not _are_long(kwargs.values()):
             key = self._digested(known, args, kwargs, tags)
             if key is not None:
                 if len(known.keys) >= _MOST_KEYS:
@@ -90,13 +90,16 @@ class Recognizer:
 def _signature(
     args: tuple[Any, ...], kwargs: Mapping[str, Any], tags: tuple[tuple[str, str], ...]
 ) -> _Signature | None:
-    """What tells calls apart in this process; None for arguments that aren't all numbers and short texts."""
+    """What tells calls apart in this process; None for arguments that aren't all numbers and texts."""
     values = (*args, *kwargs.values()) if kwargs else args
     kinds = tuple(map(type, values))
-    for kind, value in zip(kinds, values, strict=True):
-        if kind in _TEXTS:
-            if len(value) > _LONGEST:
-                return None
-        elif kind not in _NUMBERS or (kind is float and value == 0):  # -0.0 == 0.0, but is another value
-            return None
-    return (values, kinds, tuple(kwargs), tags) if kwargs else (values, kinds, tags)
+    if not _KINDS.issuperset(kinds):
+        return None
+    if float in kinds and any(type(value) is float and value == 0 for value in values):
+        return None  # -0.0 == 0.0, but is another value
+    return (kinds, values, tuple(kwargs), tags) if kwargs else (kinds, values, tags)
+
+
+def _are_long(values: Iterable[Any]) -> bool:
+    """Whether there is a text among `values` that is no short one."""
+    return any(type(value) in _TEXTS and len(value) > _LONGEST for value in values)

@@ -9,7 +9,6 @@ import __future__
 
 import ast
 import linecache
-import textwrap
 import warnings
 from collections import defaultdict
 from functools import lru_cache
@@ -78,6 +77,8 @@ def source_of(function: FunctionType) -> str | None:
 
 def text_of(node: ast.stmt | ast.Lambda, lines: list[str]) -> str:
     """The lines of a function or class, with its decorators, dedented."""
+    import textwrap  # it compiles expressions, and a hit shows no source
+
     return textwrap.dedent("".join(lines[_first_line(node) - 1 : node.end_lineno])).rstrip("\n")
 
 

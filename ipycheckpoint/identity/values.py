@@ -41,13 +41,21 @@ from ipycheckpoint.identity.kinds import (  # noqa: F401 - importing a family re
     sparse,
     tensors,
 )
-from ipycheckpoint.identity.kinds.plain import CONTAINERS, MAX_COUNT, MAX_DEPTH, Extent, extent, is_leaf
+from ipycheckpoint.identity.kinds.plain import (
+    CONTAINERS,
+    MAX_COUNT,
+    MAX_DEPTH,
+    Extent,
+    Familiar,
+    extent,
+    is_leaf,
+)
 from ipycheckpoint.identity.registry import Registry, builtin_registry, qualified
 from ipycheckpoint.identity.shapes import Refusal, Shape
 from ipycheckpoint.progress import advance
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from typing_extensions import Buffer  # annotations only: nothing is imported at run time
 
@@ -114,7 +122,7 @@ class _Node:
     """One value on the walk."""
 
     __slots__ = (
-        *("children", "digest", "extent", "index", "leaves", "local", "low"),
+        *("children", "digest", "encoded", "extent", "index", "leaves", "local", "low"),
         *("mask", "next", "open", "parts", "shape", "value", "where"),
     )
 
@@ -122,7 +130,8 @@ class _Node:
         self.value = value  # alive as long as its id is looked up
         self.parts: list[object] = []  # those that are no leaves
         self.where: list[int] | None = None  # their positions among all parts; None when these are all
-        self.leaves: list[object] | tuple[object, ...] = ()
+        self.leaves: Sequence[object] = ()
+        self.encoded: bytes | None = None  # the leaves, where that is known already
         self.mask: bytes = b""
         self.shape: Shape | None = None
         self.children: list[_Node] = []
@@ -143,7 +152,7 @@ class _Node:
             if shape.unordered:
                 leaves = plain.set_of_leaves(self.leaves) if self.leaves else b""
             else:
-                leaves = plain.leaf_bytes(self.leaves)
+                leaves = plain.leaf_bytes(self.leaves) if self.encoded is None else self.encoded
             count = len(shape.data).to_bytes(4, "little")
             self.local = _digest("value", shape.kind.encode(), count, *shape.data, self.mask, leaves)
         return self.local
@@ -152,7 +161,7 @@ class _Node:
         """The digest of this value and all that is inside; its parts have theirs."""
         if self.digest is None:
             if self.extent is not None:
-                self.digest = plain.digest_plain(self.value)
+                self.digest = plain.digest_plain(self.value, self.extent)
             elif self.children:
                 digests: Iterable[bytes] = (child.full_digest() for child in self.children)
                 if self.is_unordered:
@@ -160,7 +169,7 @@ class _Node:
                 self.digest = _digest("values", self.own_digest(), b"".join(digests))
             else:
                 self.digest = self.own_digest()
-            self.shape = None  # the buffers in it may be large, and have been digested
+            self.shape = self.encoded = None  # the buffers in it may be large, and have been digested
         return self.digest
 
     @property
@@ -217,6 +226,9 @@ class _Walk:
         try:
             if kind in CONTAINERS and self._credit > 0:
                 found = extent(value)
+                if isinstance(found, Familiar):
+                    node.extent, node.digest = found
+                    return node
                 if isinstance(found, Extent):
                     node.extent = found
                     return node
@@ -236,6 +248,11 @@ class _Walk:
         """Tell leaves from parts that are nodes themselves."""
         parts = shape.parts
         if not parts:
+            return
+        if shape.data and not shape.unordered:  # its own digest is made at once, so nothing is held for long
+            node.encoded = plain.encoded_leaves(parts)
+        if node.encoded is not None:
+            node.leaves = parts
             return
         if plain.all_leaves(parts):
             node.leaves = list(parts)

@@ -11,7 +11,6 @@ from ipycheckpoint.errors import Unidentifiable
 from ipycheckpoint.identity import code
 from ipycheckpoint.identity.closure import Named, Wiring, ignoring, is_users_class, is_users_function, references
 from ipycheckpoint.identity.identity import Identity, Ingredient, IngredientKind, Kind
-from ipycheckpoint.identity.outline import outline, preview
 from ipycheckpoint.identity.values import digest_value
 
 if TYPE_CHECKING:
@@ -78,12 +77,16 @@ class Work:
 
     def described(self) -> Work:
         """The same with previews and outlines: worth their price only when the run is to be kept."""
+        from ipycheckpoint.identity.outline import outline, preview  # a hit shows nothing of its values
+
         described = list(self.identity.ingredients)
         for position, value in self.values.items():
             ingredient = described[position]
             parts = outline(value) if self.digester.sees_inside(ingredient.name) else {}
             described[position] = replace(ingredient, preview=preview(value), parts=parts)
-        return replace(self, identity=replace(self.identity, ingredients=tuple(described)))
+        identity = replace(self.identity, ingredients=tuple(described))
+        vars(identity)["key"] = self.identity.key  # previews and outlines are not in it
+        return replace(self, identity=identity)
 
     def changed(self) -> list[int]:
         """The positions whose values are not any more what they were: the run changed them in place."""

@@ -16,7 +16,7 @@ _ATOMS = frozenset({type(None), bool, int, float, complex, str, bytes})
 _CONTAINERS = frozenset({list, tuple, dict})
 _PLAIN = _ATOMS | _CONTAINERS
 
-_CHUNK = 1 << 16
+_CHUNK = 1 << 13  # few enough to stay in the processor's cache
 _DEEPEST = 64
 # A value may refer to its parts again and again: then the slow way, which remembers them, is faster.
 _MOST = 1 << 24
@@ -38,13 +38,15 @@ def is_apart(value: object, live: Mapping[int, object]) -> bool:
             levels.pop()
             continue
         count += len(chunk)
-        kinds = list(map(type, chunk))
-        found = set(kinds)
+        found = set(map(type, chunk))
         if count > _MOST or len(levels) > _DEEPEST or not found <= _PLAIN:
             return False
         if found.isdisjoint(_CONTAINERS):
             continue
-        containers = list(compress(chunk, map(_CONTAINERS.__contains__, kinds)))
+        if found <= _CONTAINERS:
+            containers = chunk
+        else:
+            containers = list(compress(chunk, map(_CONTAINERS.__contains__, map(type, chunk))))
         if not live.keys().isdisjoint(map(id, containers)):
             return False
         if len(levels) > _SUSPECT and len(set(map(id, containers))) * 2 < len(containers):

@@ -1,4 +1,4 @@
-"""Values to bytes and back: pickle protocol 5 with out-of-band buffers, in sections.
+"""Values to bytes: pickle protocol 5 with out-of-band buffers, in sections. The way back is `unpickling`.
 
 Outputs that share objects or memory make one section, so that after loading they share them again. All
 others have a section each, and can be loaded alone.
@@ -9,23 +9,23 @@ A stream is several pickles one after the other with a common memo: the names, t
 from __future__ import annotations
 
 import gc
-import io
 import pickle
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ipycheckpoint.errors import CannotKeep
-from ipycheckpoint.progress import advance
-from ipycheckpoint.record import rebuild
 from ipycheckpoint.record.apart import is_apart
 from ipycheckpoint.record.arrays import Arrays, Reach, Span, reaches_of, span_at, spans_of
-from ipycheckpoint.record.pickling import Reducer, Unpickler, new_pickler
+from ipycheckpoint.record.pickling import LiveInside, Reducer, are_noticed, new_pickler, noticing
 from ipycheckpoint.record.references import References
 from ipycheckpoint.record.refusals import Refused, culprit
 from ipycheckpoint.record.sharing import groups, has_identity
+from ipycheckpoint.record.unpickling import Stream, decode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+
+__all__ = ["DILL", "PICKLE", "Section", "decode", "encode", "type_name"]
 
 PICKLE, DILL = "pickle5", "dill"
 
@@ -52,18 +52,8 @@ class _Rules:
     live: Sequence[Reach] = ()
     codec: str = PICKLE
     recognised: bool = False
-
-
-class _Stream(io.BytesIO):
-    """The picklers come by with each frame, of some 64 KiB: then it says that work is going on."""
-
-    def write(self, data: Any) -> int:
-        advance()
-        return super().write(data)
-
-    def read(self, size: int | None = -1) -> bytes:
-        advance()
-        return super().read(size)
+    is_noticed: bool = False
+    """Whether the pickler asks about each of the `links` that it comes by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +92,9 @@ def encode(
     >>> [section.names for section in encode({"a": shared, "b": {"key": shared}})]
     [('a', 'b')]
     """
-    rules = _Rules(links, by_value, namespace, reaches_of(live), codec, recognised)
+    live = list(live)
+    is_noticed = links is not None and are_noticed(live) and links.keys() <= set(map(id, live))
+    rules = _Rules(links, by_value, namespace, reaches_of(live), codec, recognised, is_noticed)
     drafts = [_write({name: value}, rules) for name, value in values.items()]
     spans = spans_of(reach for draft in drafts for reach in draft.arrays.reached)
     touched = [{span for reach in draft.arrays.reached if (span := span_at(spans, reach))} for draft in drafts]
@@ -143,32 +135,6 @@ def _groups(drafts: Sequence[_Draft], touched: Sequence[set[Span]]) -> list[list
     return groups(memos, counts)
 
 
-def decode(
-    stream: bytes | memoryview,
-    buffers: Sequence[memoryview] = (),
-    *,
-    resolve: Callable[[tuple[object, ...]], object] | None = None,
-    namespace: dict[str, Any] | None = None,
-    values: dict[str, object] | None = None,
-) -> dict[str, object]:
-    """The values of one section by name. **Runs what the stream says**: only for bytes that are trusted.
-
-    The values live on the memory of `buffers`, which nobody else may hold. `resolve` gives the live
-    object at a path of `links`; functions and classes of ``__main__`` live in `namespace`, if given.
-    Raises whatever loading raises; those that came before the one that failed are in `values`, if given.
-
-    >>> [section] = encode({"answer": 42})
-    >>> decode(section.stream, section.buffers)
-    {'answer': 42}
-    """
-    values = {} if values is None else values
-    with rebuild.into(namespace):
-        unpickler = Unpickler(_Stream(stream), buffers, resolve)
-        for name in unpickler.load():
-            values[name] = unpickler.load()
-    return values
-
-
 def _write(values: Mapping[str, object], rules: _Rules, spans: Sequence[Span] = ()) -> _Draft:
     try:
         return _draft(values, rules, spans, rules.codec)
@@ -183,14 +149,33 @@ def _write(values: Mapping[str, object], rules: _Rules, spans: Sequence[Span] = 
 
 
 def _draft(values: Mapping[str, object], rules: _Rules, spans: Sequence[Span], codec: str) -> _Draft:
+    links = rules.links
+    if links and rules.is_noticed and codec != DILL and links.keys().isdisjoint(map(id, values.values())):
+        try:
+            return _stream(values, rules, spans, codec, None)
+        except LiveInside:
+            pass  # then each object is asked about, which takes twenty times as long
+    elif links and all(is_apart(value, links) for value in values.values()):
+        links = None
+    return _stream(values, rules, spans, codec, links)
+
+
+def _stream(
+    values: Mapping[str, object],
+    rules: _Rules,
+    spans: Sequence[Span],
+    codec: str,
+    links: Mapping[int, tuple[object, ...]] | None,
+) -> _Draft:
+    """Write with `links`; without them, raise LiveInside where the pickler notices one."""
     references = References(rules.by_value, rules.namespace, recognised=rules.recognised)
     arrays = Arrays(spans, rules.live)
     buffers: list[pickle.PickleBuffer] = []
-    file = _Stream()
-    links = rules.links
-    if links and all(is_apart(value, links) for value in values.values()):
-        links = None
-    pickler = new_pickler(file, Reducer(references, arrays), buffers.append, links, dill=codec == DILL)
+    file = Stream()
+    reducer = Reducer(references, arrays)
+    pickler = new_pickler(file, reducer, buffers.append, links, dill=codec == DILL)
+    if links is None and rules.links and rules.is_noticed:
+        pickler.reducer_override = noticing(rules.links, reducer.reduce)
     pickler.dump(tuple(values))
     for value in values.values():
         pickler.root = id(value)

@@ -8,7 +8,7 @@ import platform
 import re
 import sys
 from dataclasses import asdict, dataclass, field, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from ipycheckpoint.digest import Digest, digest
@@ -53,12 +53,15 @@ class Environment:
     @classmethod
     def current(cls) -> Environment:
         """This process as it is now. Some ten milliseconds for the first time, less than one later."""
-        loaded = frozenset(name for name in sys.modules if "." not in name and name[:1] != "_")
         image = next((os.environ[name] for name in _IMAGE_VARIABLES if os.environ.get(name)), None)
-        return _current(loaded, tuple(sys.path), image)
+        return _current(len(sys.modules), next(reversed(sys.modules)), tuple(sys.path), image)
 
     def to_json(self) -> bytes:
         """Canonical JSON: the same bytes for the same Environment."""
+        return self._json
+
+    @cached_property
+    def _json(self) -> bytes:
         told = asdict(self)
         if self.who is None:
             del told["who"]
@@ -178,7 +181,9 @@ def interpreter_in_environment() -> str:
 
 
 @lru_cache(maxsize=2)
-def _current(modules: frozenset[str], path: tuple[str, ...], image: str | None) -> Environment:
+def _current(_modules: int, _latest: str, path: tuple[str, ...], image: str | None) -> Environment:
+    # How many modules there are, and which came last, tells as well that there are others as the names of all would.
+    modules = frozenset(name for name in sys.modules.copy() if "." not in name and name[:1] != "_")
     return Environment(
         python=platform.python_version(),
         implementation=sys.implementation.name,

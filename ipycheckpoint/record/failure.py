@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import re
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -31,7 +30,19 @@ _MODULE_IN_WORDS = re.compile(r"module '([\w.]+)'")
 
 @dataclass(frozen=True, repr=False, eq=False)
 class LoadFailure:
-    """Stands in the place of the output `name`, with all that is known of why it isn't there."""
+    """Stands in the place of the output `name`, with all that is known of why it isn't there.
+
+    >>> import os, tempfile, warnings
+    >>> from ipycheckpoint import load, save
+    >>> path = tempfile.mkdtemp() + "/run.ckpt"
+    >>> save(path, x=[1, 2], y=list(range(1000)))
+    >>> os.truncate(path, os.path.getsize(path) - 100)
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("ignore")
+    ...     values = load(path)
+    >>> values["x"], isinstance(values["y"], LoadFailure)
+    ([1, 2], True)
+    """
 
     name: str
     exception: BaseException
@@ -136,6 +147,8 @@ class LoadFailure:
         return "\n".join([self.summary, *self._ways_out(), *self.notes])
 
     def _repr_html_(self) -> str:
+        import html  # here, where there is something to show
+
         cells = "".join(f"<tr>{''.join(f'<td>{html.escape(text)}</td>' for text in row)}</tr>" for row in self._rows())
         table = f"<table><tr><th></th><th>then</th><th>now</th></tr>{cells}</table>" if cells else ""
         ways = "".join(f"<div>{html.escape(line)}</div>" for line in (*self._ways_out(), *self.notes))

@@ -14,50 +14,37 @@ section and buffer, so a good signature, and Digests that agree, vouch for every
 from __future__ import annotations
 
 import json
-import math
 import re
-from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING, Any, cast
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from ipycheckpoint.digest import Digest, digest_bytes
 from ipycheckpoint.errors import CannotKeep, FormatError, IntegrityError
-from ipycheckpoint.identity.identity import Ingredient, IngredientKind, Key, Kind, Part
-from ipycheckpoint.record.compression import compress, decompress
-from ipycheckpoint.record.record import (
-    ALIGNMENT,
-    BufferRef,
-    Compression,
-    Header,
-    Output,
-    Packed,
-    Role,
-    SectionRef,
-)
+from ipycheckpoint.record.headers import header_from_json, header_to_json
+from ipycheckpoint.record.record import ALIGNMENT, BufferRef, Packed, SectionRef
 from ipycheckpoint.record.trust import Signature
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
     from ipycheckpoint.record.codec import Section
+    from ipycheckpoint.record.record import Compression, Header
 
 FORMAT_VERSION = 1
 
 BLOB_NBYTES = 64 * 1024
 """Buffers of this size and more are Blobs, unless everything goes into the record itself."""
 
-_START = b'{"ipycheckpoint":'
+_START, _HEADER = b'{"ipycheckpoint":', b',"header":'
+# A header that begins like this lies there as it was signed, with its keys in order. Any other begins with its kind.
+_LINE = re.compile(
+    rb'\{"ipycheckpoint":([0-9]{1,9}),"header":(\{"created":.*\}),("signature":(?:null|\{"scheme":).*)\Z', re.DOTALL
+)
 _HEADER_NBYTES = 64 << 20
 _HEADER_PARTS = 2_000_000
-_DEPTH = 100
-_LATEST = 253402300799.0  # the end of the year 9999, the last one that Python can tell
-_MOST_NBYTES = 1 << 60
-# A header is read whole, by whomever it was written: so there is an end to its size, to what it may grow to in memory,
-# and to its numbers. None that we write comes near, and what would pass these limits isn't written.
-
-_FLOAT = "$float"
-# JSON has no NaN and no infinity: they are {"$float": "nan"}.
-
-_HEXADECIMAL = re.compile(r"[0-9a-f]{64}\Z")
+# A header is read whole, by whomever it was written: so there is an end to its size, and to what it may grow to in
+# memory. None that we write comes near, and what would pass these limits isn't written.
 
 _upgrades: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
 # From the version of the key to the next: a header as JSON in, a header as JSON out.
@@ -109,21 +96,25 @@ def lay_out(sections: Sequence[Section], *, inline_all: bool = False, compressio
     refs = []
     for section in sections:
         stream, packed = _packed(memoryview(section.stream), compression)
-        ref = SectionRef(section.codec, digest_bytes(stream), len(section.stream), payload.add(stream), packed=packed)
+        place = section.codec, digest_bytes(stream), len(section.stream), payload.add(stream)
         buffers = []
         for buffer in section.buffers:
             if inline_all or buffer.nbytes < BLOB_NBYTES:
-                chunk, packed = _packed(buffer, compression)
-                buffers.append(BufferRef(digest_bytes(chunk), buffer.nbytes, payload.add(chunk), packed))
+                chunk, smaller = _packed(buffer, compression)
+                buffers.append(BufferRef(digest_bytes(chunk), buffer.nbytes, payload.add(chunk), smaller))
             else:
                 found = digest_bytes(buffer)
                 blobs[found] = buffer
                 buffers.append(BufferRef(found, buffer.nbytes))
-        refs.append(replace(ref, buffers=tuple(buffers)))
+        refs.append(SectionRef(*place, tuple(buffers), packed))
     return Layout(tuple(refs), tuple(payload.chunks), blobs)
 
 
 def _packed(view: memoryview, compression: Compression) -> tuple[bytes | memoryview, Packed | None]:
+    if compression == "none":
+        return view, None
+    from ipycheckpoint.record.compression import compress  # with lzma and zlib, which caches don't need
+
     smaller = compress(view, compression)
     return (view, None) if smaller is None else (smaller, Packed(compression, len(smaller)))
 
@@ -155,12 +146,15 @@ def write(
 
     Raises CannotKeep for a header that no reader would take.
     """
-    plain = _to_json(header)
-    signature = None if sign is None else sign(_signed(FORMAT_VERSION, plain))
-    wrapped = {"ipycheckpoint": FORMAT_VERSION, "header": plain, "signature": signature and asdict(signature)}
+    plain = header_to_json(header)
+    body = _canonical(plain)
+    signature = None if sign is None else sign(signed_bytes(FORMAT_VERSION, body))
+    if header.trace or any(len(ingredient.parts) > 1 for ingredient in header.ingredients):
+        body = json.dumps(plain, separators=(",", ":")).encode()  # the order in there is worth more than some time
+    rest: dict[str, Any] = {"signature": signature and _plain(signature)}
     if attached:
-        wrapped["attached"] = dict(attached)
-    line = _line(wrapped)
+        rest["attached"] = dict(attached)
+    line = _line(FORMAT_VERSION, body, rest)
     if excess := _excess(line):
         raise CannotKeep("the header", "JSON", excess)
     return [line, *chunks]
@@ -169,9 +163,11 @@ def write(
 def signed_again(view: bytes | memoryview, sign: Callable[[bytes], Signature]) -> list[bytes | memoryview]:
     """The bytes of the record in `view`, to the letter but for the signature. Raises FormatError."""
     stored = read_header(view)  # what can't be read isn't signed
-    wrapped, _ = _parse(memoryview(view))
-    wrapped["signature"] = asdict(sign(stored.signed))
-    return [_line(wrapped), stored.payload]
+    wrapped, _, body = _parse(memoryview(view))
+    del wrapped["ipycheckpoint"]
+    header = wrapped.pop("header")
+    body = body or json.dumps(header, separators=(",", ":"), allow_nan=False).encode()
+    return [_line(stored.version, body, {**wrapped, "signature": _plain(sign(stored.signed))}), stored.payload]
 
 
 def text_bytes(text: str) -> bytes:
@@ -179,15 +175,16 @@ def text_bytes(text: str) -> bytes:
     return text.encode("utf-8", "surrogatepass")
 
 
-def _line(wrapped: dict[str, Any]) -> bytes:
-    line = json.dumps(wrapped, separators=(",", ":"), allow_nan=False).encode()
+def _line(version: int, body: bytes, rest: dict[str, Any]) -> bytes:
+    ending = json.dumps(rest, separators=(",", ":"), allow_nan=False).encode()
+    line = b"%b%d%b%b,%b" % (_START, version, _HEADER, body, ending[1:])
     return line + b" " * (-(len(line) + 1) % ALIGNMENT) + b"\n"
 
 
 def read_header(view: bytes | memoryview) -> Stored:
     """Read what `write` wrote, of this version or an earlier one. Raises FormatError."""
     view = memoryview(view)
-    wrapped, start = _parse(view)
+    wrapped, start, body = _parse(view)
     version, plain = wrapped.get("ipycheckpoint"), wrapped.get("header")
     if type(version) is not int or not isinstance(plain, dict):
         raise FormatError("this is no record: its first line has no version or no header")
@@ -197,11 +194,11 @@ def read_header(view: bytes | memoryview) -> Stored:
             f"{FORMAT_VERSION}: a newer release can read it"
         )
     try:
-        signed = _signed(version, plain)
+        signed = _signed(version, plain) if body is None else signed_bytes(version, body)
         for old in range(version, FORMAT_VERSION):
             plain = _upgrades[old](plain)
         signature, attached = _signature(wrapped.get("signature")), _attached(wrapped.get("attached"))
-        return Stored(_from_json(plain), signature, signed, view[start:], version, attached)
+        return Stored(header_from_json(plain), signature, signed, view[start:], version, attached)
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as problem:
         raise FormatError(f"the header of this record can't be read: {problem!r}") from problem
 
@@ -280,7 +277,11 @@ def _inside(
     copy: bool = False,
 ) -> memoryview:
     view = _place(stored, what, expected, offset, nbytes, packed, copy=copy or packed is not None)
-    return view if packed is None else decompress(what, view, packed.compression, nbytes)
+    if packed is None:
+        return view
+    from ipycheckpoint.record.compression import decompress  # as above
+
+    return decompress(what, view, packed.compression, nbytes)
 
 
 def _check(what: str, expected: Digest, view: memoryview) -> None:
@@ -294,7 +295,8 @@ def begins_as_record(view: bytes | memoryview) -> bool:
     return bytes(view[: len(_START)]) == _START
 
 
-def _parse(view: memoryview) -> tuple[dict[str, Any], int]:
+def _parse(view: memoryview) -> tuple[dict[str, Any], int, bytes | None]:
+    """The first line, where the payload begins, and the header as it was signed, where it lies there in that form."""
     if not begins_as_record(view):
         raise FormatError("this is no record: it doesn't begin as one")
     end, step = -1, 64 * 1024
@@ -309,12 +311,26 @@ def _parse(view: memoryview) -> tuple[dict[str, Any], int]:
     if excess := _excess(line):
         raise FormatError(f"this is no record: {excess}")
     try:
-        wrapped = json.loads(line)
+        wrapped, body = _taken_apart(line)
     except (ValueError, RecursionError) as problem:
         raise FormatError(f"this is no record: its first line is no JSON ({problem})") from problem
     if not isinstance(wrapped, dict):
         raise FormatError("this is no record: its first line is no JSON object")
-    return wrapped, end + 1 + -(end + 1) % ALIGNMENT
+    return wrapped, payload_start(end + 1), body
+
+
+def payload_start(nbytes: int) -> int:
+    """Where the payload begins after a first line of so many bytes."""
+    return nbytes + -nbytes % ALIGNMENT
+
+
+def _taken_apart(line: bytes) -> tuple[Any, bytes | None]:
+    if found := _LINE.match(line):
+        # What was signed, as it lies there, is what is parsed: nothing beside it can pass for it.
+        version, body, rest = found.groups()
+        with suppress(ValueError):
+            return {**json.loads(b"{" + rest), "ipycheckpoint": int(version), "header": json.loads(body)}, body
+    return json.loads(line), None
 
 
 def _excess(line: bytes) -> str:
@@ -326,9 +342,21 @@ def _excess(line: bytes) -> str:
 
 
 def _signed(version: int, plain: dict[str, Any]) -> bytes:
+    return signed_bytes(version, _canonical(plain))
+
+
+def signed_bytes(version: int, body: bytes) -> bytes:
+    """What the signature of a header is of; `body` is the header as JSON, with its keys in order and no spaces."""
     # With the version: the same header may mean something else in another one.
-    wrapped = {"ipycheckpoint": version, "header": plain}
-    return json.dumps(wrapped, sort_keys=True, separators=(",", ":")).encode()
+    return b'{"header":%b,"ipycheckpoint":%d}' % (body, version)
+
+
+def _canonical(plain: dict[str, Any]) -> bytes:
+    return json.dumps(plain, sort_keys=True, separators=(",", ":")).encode()
+
+
+def _plain(signature: Signature) -> dict[str, str]:
+    return {"scheme": signature.scheme, "signer": signature.signer, "value": signature.value}
 
 
 def _signature(plain: object) -> Signature | None:
@@ -341,142 +369,3 @@ def _attached(plain: object) -> dict[str, str]:
     if not isinstance(plain, dict):
         return {}
     return {name: text for name, text in plain.items() if isinstance(text, str)}
-
-
-def _to_json(header: Header) -> dict[str, Any]:
-    plain = asdict(header)
-    for ingredient in plain["ingredients"]:
-        ingredient["parts"] = {path: list(part) for path, part in ingredient["parts"].items()}
-    return cast("dict[str, Any]", _finite(plain))
-
-
-def _finite(value: object) -> object:
-    if isinstance(value, float) and not math.isfinite(value):
-        return {_FLOAT: repr(value)}
-    if isinstance(value, dict):
-        return {str(key): _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    return value
-
-
-def _infinite(value: Any, depth: int = 0) -> Any:
-    if depth > _DEPTH:
-        raise ValueError("it is nested too deeply")
-    if isinstance(value, dict):
-        if value.keys() == {_FLOAT}:
-            return float(value[_FLOAT])
-        return {key: _infinite(item, depth + 1) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_infinite(item, depth + 1) for item in value]
-    return value
-
-
-def _from_json(plain: dict[str, Any]) -> Header:
-    plain = _infinite(plain)
-    sections = tuple(_section(section) for section in plain["sections"])
-    header = Header(
-        kind=cast("Kind", _text(plain["kind"])),
-        label=_text(plain["label"]),
-        key=Key(_digest(plain["key"])),
-        created=_moment(plain["created"]),
-        seconds=_number(plain["seconds"]),
-        ingredients=tuple(_ingredient(ingredient) for ingredient in plain["ingredients"]),
-        outputs=tuple(_output(output, len(sections)) for output in plain["outputs"]),
-        sections=sections,
-        environment=_digest(plain["environment"]),
-        texts=tuple((_count(position), _digest(text)) for position, text in plain.get("texts", ())),
-        tags=tuple((_text(key), _text(value)) for key, value in plain.get("tags", ())),
-        expires=None if plain.get("expires") is None else _number(plain["expires"]),
-        trace=dict(plain.get("trace", {})),
-        notes=tuple(_text(note) for note in plain.get("notes", ())),
-    )
-    if header.nbytes > _MOST_NBYTES:
-        raise ValueError("its sections are larger than anything")
-    return header
-
-
-def _ingredient(plain: dict[str, Any]) -> Ingredient:
-    return Ingredient(
-        kind=cast("IngredientKind", _text(plain["kind"])),
-        name=_text(plain["name"]),
-        digest=_digest(plain["digest"]),
-        preview=_text(plain.get("preview", "")),
-        source=None if plain.get("source") is None else _text(plain["source"]),
-        parts={
-            path: Part(_digest(digest), _text(preview)) for path, (digest, preview) in plain.get("parts", {}).items()
-        },
-    )
-
-
-def _output(plain: dict[str, Any], sections: int) -> Output:
-    section = None if plain.get("section") is None else _count(plain["section"])
-    if section is not None and section >= sections:
-        raise ValueError(f"there is no section {section}")
-    return Output(
-        name=_text(plain["name"]),
-        role=cast("Role", _text(plain["role"])),
-        type=_text(plain.get("type", "")),
-        nbytes=_count(plain.get("nbytes", 0)),
-        preview=_text(plain.get("preview", "")),
-        section=section,
-        target=None if plain.get("target") is None else _text(plain["target"]),
-    )
-
-
-def _section(plain: dict[str, Any]) -> SectionRef:
-    return SectionRef(
-        codec=_text(plain["codec"]),
-        digest=_digest(plain["digest"]),
-        nbytes=_count(plain["nbytes"]),
-        offset=_count(plain["offset"]),
-        buffers=tuple(
-            BufferRef(
-                _digest(buffer["digest"]),
-                _count(buffer["nbytes"]),
-                None if buffer.get("offset") is None else _count(buffer["offset"]),
-                _packing(buffer),
-            )
-            for buffer in plain.get("buffers", ())
-        ),
-        packed=_packing(plain),
-    )
-
-
-def _packing(plain: dict[str, Any]) -> Packed | None:
-    packed = plain.get("packed")
-    if packed is None:
-        return None
-    return Packed(cast("Compression", _text(packed["compression"])), _count(packed["nbytes"]))
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"{value!r:.80} is no text")
-    return value
-
-
-def _digest(value: object) -> Digest:
-    # It becomes a name in a store: nothing else may pass for one.
-    if not _HEXADECIMAL.match(_text(value)):
-        raise ValueError(f"{value!r:.80} is no Digest")
-    return Digest(_text(value))
-
-
-def _count(value: object) -> int:
-    if type(value) is not int or not 0 <= value <= _MOST_NBYTES:
-        raise ValueError(f"{value!r:.80} is no number of bytes")
-    return value
-
-
-def _number(value: object) -> float:
-    if type(value) is not int and type(value) is not float:
-        raise TypeError(f"{value!r:.80} is no number")
-    return float(value)
-
-
-def _moment(value: object) -> float:
-    number = _number(value)
-    if not -_LATEST <= number <= _LATEST:
-        raise ValueError(f"{value!r:.80} is no time")
-    return number

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pkgutil
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
@@ -39,6 +38,8 @@ def moved(module: str, name: str) -> Any:
     old, rest = f"{module}.{name}", ""
     while old:  # what is said of a class goes before what is said of its module
         if old in moves:
+            import pkgutil  # hardly anything has moved
+
             return pkgutil.resolve_name(moves[old] + rest)
         old, _, last = old.rpartition(".")
         rest = f".{last}{rest}"

@@ -10,7 +10,7 @@ import types
 import weakref
 from typing import TYPE_CHECKING, Any
 
-from ipycheckpoint.record import classes, files, functions, moves, rebuild
+from ipycheckpoint.record import classes, files, functions
 from ipycheckpoint.record.functions import Functions
 from ipycheckpoint.record.refusals import Refused, reason_against
 
@@ -115,6 +115,32 @@ def _refuse(reason: str, value: Any) -> Any:  # noqa: ARG001 - a handler is give
     raise Refused(reason)
 
 
+class LiveInside(Exception):  # noqa: N818 - it says what is so, and is no error
+    """A live object is part of what is written."""
+
+
+_WRITTEN_UNASKED = frozenset({
+    *(type(None), bool, int, float, str, bytes, bytearray, pickle.PickleBuffer),
+    *(list, tuple, dict, set, frozenset),
+})  # fmt: skip
+
+
+def are_noticed(values: Iterable[object]) -> bool:
+    """Whether a pickler asks its `reducer_override` about every one of `values` that it comes by."""
+    return _WRITTEN_UNASKED.isdisjoint(map(type, values))
+
+
+def noticing(links: Mapping[int, object], reduce: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """As `reduce`, for a ``reducer_override`` that raises LiveInside for those whose ids are in `links`."""
+
+    def reduce_or_notice(value: Any) -> Any:
+        if id(value) in links:
+            raise LiveInside
+        return reduce(value)
+
+    return reduce_or_notice
+
+
 class _Linking:
     """Writes the path of a live object in its place, but for the value that is being written itself."""
 
@@ -170,30 +196,3 @@ def _dill_pickler() -> type:
     DillPickler.dispatch[dict] = pickle._Pickler.dispatch[dict]
     DillPickler.links = {}
     return DillPickler
-
-
-class Unpickler(pickle.Unpickler):
-    """Loads the streams of both picklers. `resolve` gives the live object at a path."""
-
-    def __init__(
-        self,
-        file: Any,
-        buffers: Iterable[Any],
-        resolve: Callable[[tuple[object, ...]], object] | None,
-    ) -> None:
-        super().__init__(file, buffers=buffers)
-        self._resolve = resolve
-
-    def persistent_load(self, path: Any) -> Any:
-        """The live object at `path`."""
-        if self._resolve is None:
-            raise pickle.UnpicklingError(f"it refers to a live object at {path!r}, and there is none here")
-        return self._resolve(path)
-
-    def find_class(self, module: str, name: str) -> Any:
-        """What a stream calls by name: for ``__main__``, what the namespace has under it."""
-        if (found := moves.moved(module, name)) is not None:
-            return found
-        if module == "__main__":
-            return rebuild.main_v1(name)
-        return super().find_class(module, name)

@@ -85,7 +85,16 @@ class Output:
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """All that is known of a Record without unpickling anything."""
+    """All that is known of a Record without unpickling anything.
+
+    >>> import tempfile
+    >>> from ipycheckpoint import read, save
+    >>> path = tempfile.mkdtemp() + "/run.ckpt"
+    >>> save(path, x=[1, 2], y="text")
+    >>> header = read(path).header
+    >>> header.label, [(output.name, output.type, output.preview) for output in header.outputs]
+    ('run', [('x', 'list', '[1, 2]'), ('y', 'str', "'text'")])
+    """
 
     kind: Kind
     label: str

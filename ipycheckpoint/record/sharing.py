@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-import datetime as dt
-import decimal
-import enum
-import fractions
-import pathlib
-import re
 import sys
 import types
-import uuid
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -21,13 +15,24 @@ if TYPE_CHECKING:
 _PLAIN = frozenset((str, bytes, int, bool, float, complex, tuple, frozenset))
 # What is as good as its equal. (The parts of a tuple speak for themselves.) Subclasses may have attributes.
 
-_ATOMS: tuple[type, ...] = (
-    types.NoneType, types.CodeType, types.ModuleType,
-    types.BuiltinFunctionType, types.MethodDescriptorType, types.WrapperDescriptorType, dt.date,
-    dt.time, dt.timedelta, dt.tzinfo, decimal.Decimal, fractions.Fraction, enum.Enum,
-    pathlib.PurePath, re.Pattern, uuid.UUID, range, slice,
-)  # fmt: skip
-# So are these, whatever may be derived from them.
+
+@cache
+def _atoms() -> tuple[type, ...]:
+    """So are these, whatever may be derived from them."""
+    import datetime as dt  # with the rest of them these take a while to import, and a hit rarely asks
+    import decimal
+    import enum
+    import fractions
+    import pathlib
+    import re
+    import uuid
+
+    return (
+        types.NoneType, types.CodeType, types.ModuleType,
+        types.BuiltinFunctionType, types.MethodDescriptorType, types.WrapperDescriptorType, dt.date,
+        dt.time, dt.timedelta, dt.tzinfo, decimal.Decimal, fractions.Fraction, enum.Enum,
+        pathlib.PurePath, re.Pattern, uuid.UUID, range, slice,
+    )  # fmt: skip
 
 
 def has_identity(value: object, references: References) -> bool:
@@ -43,7 +48,7 @@ def is_atom(value: object) -> bool:
     >>> is_atom("text"), is_atom(["text"])
     (True, False)
     """
-    if type(value) in _PLAIN or isinstance(value, _ATOMS):
+    if type(value) in _PLAIN or isinstance(value, _atoms()):
         return True
     numpy = sys.modules.get("numpy")
     return numpy is not None and isinstance(value, numpy.dtype | numpy.generic | numpy.ufunc)

@@ -11,11 +11,11 @@ from __future__ import annotations
 import hashlib
 import hmac
 import os
-import secrets
 import sys
 import warnings
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -128,7 +128,7 @@ class Keyring:
     def signers(self) -> tuple[str, ...]:
         """The names of all whose signatures are accepted. Writes nothing."""
         own = self.signer
-        return (*([own] if own else []), *(_signer(secret) for secret in self._accepted()))
+        return tuple(dict.fromkeys([*([own] if own else []), *(_signer(secret) for secret in self._accepted())]))
 
     def verify(self, header: bytes, signature: Signature | None) -> bool:
         """Whether someone we accept has signed `header`. Writes nothing."""
@@ -147,15 +147,19 @@ class Keyring:
 
         Processes that have read the old one go on to sign with it. Raises OSError; then nothing has changed.
         """
-        path = self.path
+        path, secret = self.path, os.urandom(_NBYTES)
         old = self._read()
-        secret = secrets.token_bytes(_NBYTES)
-        if old is not None:
-            _put_once(path.parent / _ACCEPTED / _signer(old), old)
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if old is None:
+            old = _put_once(path, secret)
+            if old == secret:
+                self._secret, self._read_accepted = secret, None
+                return "", _signer(secret)
+        # The new one, too: when several rotate at once, all but the last are replaced by one who never saw them.
+        for each in (old, secret):
+            _put_once(path.parent / _ACCEPTED / _signer(each), each)
         _write_new(path, secret).replace(path)
         self._secret, self._read_accepted = secret, None
-        return "" if old is None else _signer(old), _signer(secret)
+        return _signer(old), _signer(secret)
 
     def _accepted(self) -> tuple[bytes, ...]:
         """The accepted secrets, read once for each setting. One that can't be read, or is too short, is passed over."""
@@ -177,7 +181,7 @@ class Keyring:
         return secret if len(secret) >= _NBYTES else None
 
     def _create(self) -> bytes:
-        secret = secrets.token_bytes(_NBYTES)
+        secret = os.urandom(_NBYTES)
         try:
             return _put_once(self.path, secret)
         except (OSError, RuntimeError) as problem:
@@ -213,7 +217,7 @@ def _put_once(path: Path, secret: bytes) -> bytes:
 
 def _write_new(path: Path, secret: bytes) -> Path:
     """A file beside `path` with `secret` in it, on the disk."""
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    temporary = path.with_name(f".{path.name}.{os.urandom(8).hex()}")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(descriptor, "wb") as file:
@@ -241,8 +245,9 @@ def _secrets_at(place: Path) -> Iterator[bytes]:
 
 
 def _sign(secret: bytes, header: bytes) -> Signature:
-    return Signature(SCHEME, _signer(secret), hmac.new(secret, header, "sha256").hexdigest())
+    return Signature(SCHEME, _signer(secret), hmac.digest(secret, header, "sha256").hex())
 
 
+@lru_cache(maxsize=100)
 def _signer(secret: bytes) -> str:
     return hashlib.sha256(b"ipycheckpoint signer" + secret).hexdigest()[:12]

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 Write = Literal["behind", "through"]
 """When what is put is in a shared store: some time later, or at once."""
 
+PENDING = "pending/"
+"""How the names begin of entries that say what a shared store doesn't have yet."""
+
 _NAME = re.compile(r"(?!\.+(?:/|\Z))[A-Za-z0-9_=%.+-]{1,200}(?:/(?!\.+(?:/|\Z))[A-Za-z0-9_=%.+-]{1,200})*\Z")
 
 

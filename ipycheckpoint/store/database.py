@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_AHEAD_NBYTES = 1 << 22
+"""So much is written ahead before it is taken over into the file."""
+
 _DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
 # In this order, until one can read. A writer was killed: the first may be refused what the second may do, which is to
@@ -51,6 +54,7 @@ class WrongVersion(sqlite3.DatabaseError):
 class Database:
     """The SQLite file `stem` + ``.sqlite`` in `folder`, with the tables of `schema`; both are made by the first change.
 
+    Rows that are not much smaller than `page_nbytes` leave room unused in a new file.
     `version` is a positive number that changes with `schema`. A file of another version is left as it is, and
     `WrongVersion` raised; one that is `disposable` counts as empty, and is made anew by the first change.
     Without a `folder` it lives in memory. On a `network` nothing is written ahead: that needs memory that processes
@@ -68,11 +72,12 @@ class Database:
         durable: bool = False,
         disposable: bool = False,
         network: bool = False,
+        page_nbytes: int = 4096,
         system: System = REAL,
     ) -> None:
         self._folder, self._stem, self._schema, self._version = folder, stem, schema, version
         self._wait_seconds, self._durable, self._disposable = wait_seconds, durable, disposable
-        self._network, self._system = network, system
+        self._network, self._page_nbytes, self._system = network, page_nbytes, system
         self.lock = threading.RLock()
         """Held during each use, and at a fork: what belongs to the file may be guarded by it, too."""
         self._connection: sqlite3.Connection | None = None
@@ -92,10 +97,10 @@ class Database:
 
         return self._attempt(ask)
 
-    def state(self) -> object | None:
+    def state(self) -> tuple[int, int, int] | None:
         """Equal states mean that nothing in the file has changed; None when there is no file. Writes nothing."""
 
-        def ask() -> object | None:
+        def ask() -> tuple[int, int, int] | None:
             connection = self._reader()
             if connection is None:
                 return None
@@ -104,6 +109,23 @@ class Database:
             return self._openings, version, connection.total_changes
 
         return self._attempt(ask)
+
+    def others(self) -> object | None:
+        """Equal values mean that nobody but us has changed anything; None when there is no file. Writes nothing."""
+        state = self.state()
+        return None if state is None else state[:2]
+
+    def copy(self) -> Database:
+        """The same in memory, as it is now. Writes nothing."""
+        copy = Database(None, self._stem, self._schema, self._version)
+
+        def fill() -> None:
+            connection = self._reader()
+            if connection is not None:
+                connection.backup(copy._writer())
+
+        self._attempt(fill)
+        return copy
 
     def execute(self, statement: str, values: Sequence[Any] = ()) -> int:
         """Run one `statement` that changes something, all or nothing; how many rows it changed."""
@@ -138,7 +160,7 @@ class Database:
         with self.lock:
             try:
                 return work()
-            except sqlite3.DatabaseError as error:
+            except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
                 if self._folder is None or not _is_damage(error):
                     raise
                 self._move_aside(error)
@@ -167,7 +189,11 @@ class Database:
             self._make_file(self._path)
             connection = self._prepared(self._connect(f"file:{quote(self._path)}?mode=rwc"))
             self._frozen = False
-            self._seen = self._identity(self._path)
+            try:
+                self._seen = self._identity(self._path)
+            except BaseException:
+                connection.close()
+                raise
         self._connection, self._writable = connection, True
         return connection
 
@@ -210,8 +236,10 @@ class Database:
         """`connection`, ready to write to."""
         try:
             if self._folder is not None:
+                connection.execute(f"PRAGMA page_size={self._page_nbytes}")  # of a new file
                 if not self._network:
                     _write_ahead(connection)
+                    connection.execute(f"PRAGMA wal_autocheckpoint={_AHEAD_NBYTES // self._page_nbytes}")
                 # NORMAL: a crash of the machine may lose the last changes, but never damages the file; a crash of
                 # the process loses nothing. FULL waits for the disk at each change.
                 connection.execute(f"PRAGMA synchronous={'FULL' if self._durable else 'NORMAL'}")
@@ -282,7 +310,7 @@ class Database:
         self._path = str(folder / (f"{self._stem}-{number}.sqlite" if number else f"{self._stem}.sqlite"))
         return self._path if there else None
 
-    def _move_aside(self, error: sqlite3.Error) -> None:
+    def _move_aside(self, error: Exception) -> None:
         path = self._path
         self._close()
         try:
@@ -316,9 +344,13 @@ def _decoded(text: bytes) -> str:
     return text.decode("utf-8", "replace")
 
 
-def _is_damage(error: sqlite3.Error) -> bool:
-    # Python says so itself where a text is none; SQLite doesn't look.
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGE or str(error).startswith("Could not decode")
+def _is_damage(error: sqlite3.Error | UnicodeDecodeError) -> bool:
+    # Python says so itself where a text is none, be it in SQLite's own words; SQLite doesn't look.
+    return (
+        isinstance(error, UnicodeDecodeError)
+        or getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGE
+        or str(error).startswith("Could not decode")
+    )
 
 
 def _write_ahead(connection: sqlite3.Connection) -> None:
@@ -340,11 +372,22 @@ _held: list[Database] = []  # by the one who forks
 
 def _before_fork() -> None:
     _forking.acquire()
-    for database in list(_databases):
-        database.lock.acquire()
-        _held.append(database)
+    while not _hold_all():
+        time.sleep(0.001)
+    for database in _held:
         if database._folder is not None:
             database._close()
+
+
+def _hold_all() -> bool:
+    """Take the locks of all; none, if one is not to be had: who has it may wait for another in its turn."""
+    for database in list(_databases):
+        if not database.lock.acquire(timeout=0.05):
+            while _held:
+                _held.pop().lock.release()
+            return False
+        _held.append(database)
+    return True
 
 
 def _after_fork() -> None:

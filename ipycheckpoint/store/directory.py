@@ -33,6 +33,7 @@ from ipycheckpoint.errors import CheckpointWarning, StoreError
 from ipycheckpoint.store.base import Content, Entry, check_name, is_name
 from ipycheckpoint.store.database import Database, WrongVersion
 from ipycheckpoint.store.folder import make_folder
+from ipycheckpoint.store.stamps import Stamp
 from ipycheckpoint.store.system import (
     REAL,
     is_network,
@@ -52,7 +53,12 @@ if TYPE_CHECKING:
 INLINE_NBYTES = 1 << 16
 """Below it, a row of SQLite is both smaller and faster than a file."""
 
+_PAGE_NBYTES = 1 << 14
+"""Most rows are records of a kilobyte or two: ten of them share a page, and leave little of it unused."""
+
 _STALE_SECONDS = 3600.0  # nobody writes one file for an hour without touching it
+
+_MOST_RENEWED = 100
 
 _ROUNDS = 10  # of looking for a value that is on its way; after so many, somebody deleted its file
 
@@ -61,7 +67,8 @@ _RETRY_SECONDS = 60.0  # when SQLite can't be written, values go to files for so
 SCHEMA = ("CREATE TABLE entries (name TEXT PRIMARY KEY NOT NULL, version INTEGER, modified REAL, data BLOB)",)
 """Of the SQLite file."""
 
-_VERSION = 1
+VERSION = 1
+"""Of its tables. A file of another version is another release's, and left alone."""
 _PUT = "INSERT OR REPLACE INTO entries (name, version, modified, data) VALUES (?, ?, ?, ?)"
 _GET = "SELECT data, version FROM entries WHERE name = ?"
 _HAS = "SELECT data IS NOT NULL FROM entries WHERE name = ?"
@@ -70,6 +77,8 @@ _REMOVE = "DELETE FROM entries WHERE name = ?"
 _AGE = "SELECT data IS NOT NULL, modified FROM entries WHERE name = ?"
 _RENEW = "UPDATE entries SET modified = ? WHERE name = ? AND data IS NOT NULL"
 _REMOVE_OLD = "DELETE FROM entries WHERE name = ? AND modified < ? AND data IS NOT NULL"
+_FROM = "SELECT rowid, version, name FROM entries WHERE rowid >= ? ORDER BY rowid"
+_NEWEST = "SELECT rowid, version FROM entries ORDER BY rowid DESC LIMIT 1"
 _LIST = "SELECT name, length(data), modified FROM entries WHERE name >= ? AND name < ? AND data IS NOT NULL"
 
 _NEW_NAME = re.compile(r"\d+-[0-9a-f]{16}\Z")
@@ -104,8 +113,13 @@ class DirectoryStore:
         self._inline_nbytes = 0 if self.is_network else inline_nbytes
         self._rows: Database | None = None
         if self._inline_nbytes > 0:
-            self._rows = Database(self._path, "small", SCHEMA, _VERSION, durable=durable, system=system)
+            self._rows = Database(
+                self._path, "small", SCHEMA, VERSION, durable=durable, page_nbytes=_PAGE_NBYTES, system=system
+            )
         self._checked: set[str] = set()
+        self._renewed: dict[str, tuple[float, object]] = {}
+        """When rows were put or renewed, and the state of the store before that was seen."""
+        self._removals = 0
         self._rows_rest_until = 0.0
         self._swept = float("-inf")
         self._warned = False
@@ -151,13 +165,23 @@ class DirectoryStore:
         try:
             if content.stamp is None or len(content.stamp) > 1:
                 status = self._system.stat(file)
-                stamp = _stamp(status)
+                stamp = Stamp.of(status)
                 return stamp if stamp == content.stamp else None
             # While there is no file, a row stays until somebody changes a row.
             return None if self._rows is None or is_there(self._system, file) else self._rows.state()
         except FileNotFoundError:
             return None
         except (OSError, sqlite3.Error) as error:
+            raise self._failure(name, "read", error) from error
+
+    def stamp(self, name: str) -> Stamp | None:
+        """That of the file under `name`; None where there is none. Writes nothing."""
+        file = self._file(check_name(name))
+        try:
+            return Stamp.of(self._system.stat(file))
+        except FileNotFoundError:
+            return None
+        except OSError as error:
             raise self._failure(name, "read", error) from error
 
     def put(self, name: str, chunks: Sequence[bytes | memoryview]) -> None:
@@ -200,6 +224,7 @@ class DirectoryStore:
             row = self._ask(_HAS, name)
             if row and self._rows is not None:
                 self._rows.execute(_REMOVE, (name,))
+            self._removals += 1
             return self._remove_file(file) or bool(row and row[0][0])
         except (OSError, sqlite3.Error) as error:
             raise self._failure(name, "remove", error) from error
@@ -208,6 +233,10 @@ class DirectoryStore:
         """Let what is under `name` count as put now, if it was put `before` that; whether there is anything."""
         file = self._file(check_name(name))
         try:
+            state = self._state_for_renewals()
+            known = self._renewed.get(name)
+            if known is not None and known[0] >= before and known[1] == state:
+                return True
             for _ in range(_ROUNDS):
                 if (modified := self._modified(file)) is not None:
                     if modified < before:
@@ -218,21 +247,39 @@ class DirectoryStore:
                 if not row:
                     return False
                 ((is_whole, put),) = row
-                if is_whole and (
-                    (isinstance(put, float) and put >= before) or self._write_row(_RENEW, time.time(), name)
-                ):
-                    return True
+                if not is_whole:
+                    continue
+                now = time.time()
+                if not (isinstance(put, float) and before <= put <= now):
+                    if not self._write_row(_RENEW, now, name):
+                        continue
+                    put = now
+                self._note_renewed(name, put, state)
+                return True
         except FileNotFoundError:
             return False
         except (OSError, sqlite3.Error) as error:
             raise self._failure(name, "renew", error) from error
         return False
 
+    def _state_for_renewals(self) -> object:
+        """Equal states mean that no row has gone: neither we have removed any, nor has anybody else changed one."""
+        try:
+            return self._removals, None if self._rows is None else self._rows.others()
+        except sqlite3.Error:
+            return object()
+
+    def _note_renewed(self, name: str, put: float, state: object) -> None:
+        if len(self._renewed) >= _MOST_RENEWED:
+            self._renewed.clear()
+        self._renewed[name] = (put, state)
+
     def remove_old(self, name: str, before: float) -> bool:
         """Remove what is under `name`, unless it was put or renewed since `before`; whether it was removed."""
         file = self._file(check_name(name))
         try:
             removed = bool(self._ask(_AGE, name)) and self._write_row(_REMOVE_OLD, name, before)
+            self._removals += removed
             modified = self._modified(file)
             if modified is None or modified >= before:
                 return removed and modified is None
@@ -249,6 +296,35 @@ class DirectoryStore:
             return False
         except (OSError, sqlite3.Error) as error:
             raise self._failure(name, "remove", error) from error
+
+    def is_row(self, nbytes: int) -> bool:
+        """Whether a value of so many bytes is put in a row just now, so that `rows_from` tells of it."""
+        return self._rows is not None and nbytes < self._inline_nbytes and time.monotonic() >= self._rows_rest_until
+
+    def rows_from(self, number: int) -> list[tuple[int, int, str]]:
+        """Number, version and name of each row from this `number` on. Each put has a number above all. Writes nothing.
+
+        Only if the last rows were removed may a number come again, with another version.
+        """
+        try:
+            # SQLite doesn't notice when a value in its file was altered.
+            return [row for row in self._ask(_FROM, number) if isinstance(row[2], str)]
+        except (OSError, sqlite3.Error) as error:
+            raise self._failure("*", "list", error) from error
+
+    def newest_row(self) -> tuple[int, int] | None:
+        """Number and version of the row that was put last; None where there is none. Writes nothing."""
+        try:
+            return next(iter(self._ask(_NEWEST)), None)
+        except (OSError, sqlite3.Error) as error:
+            raise self._failure("*", "list", error) from error
+
+    def rows_state(self) -> object | None:
+        """Equal states mean that no row has come, gone or changed. Writes nothing."""
+        try:
+            return None if self._rows is None else self._rows.state()
+        except (OSError, sqlite3.Error) as error:
+            raise self._failure("*", "list", error) from error
 
     def compact(self) -> None:
         """Give the disk back what removed rows have left in the SQLite file, where that is a quarter of it or more.
@@ -280,7 +356,7 @@ class DirectoryStore:
             if name not in files and isinstance(name, str) and is_name(name):
                 yield Entry(name, nbytes, modified if isinstance(modified, float) else 0.0)
 
-    def _ask(self, query: str, *values: str) -> list[Any]:
+    def _ask(self, query: str, *values: str | int) -> list[Any]:
         if self._rows is None:
             return []
         try:
@@ -315,6 +391,8 @@ class DirectoryStore:
         new = f"{self._new}/{os.getpid()}-{os.urandom(8).hex()}"
         try:
             self._write_new(new, chunks)
+            if not self.is_network:
+                self._set_apart(new)
             self._move(new, file)
         except BaseException:
             with suppress(OSError):
@@ -342,6 +420,11 @@ class DirectoryStore:
             self._make(self._new)
             write_new(self._system, path, chunks, durable=self._durable)
 
+    def _set_apart(self, new: str) -> None:
+        """Give a new file a time of modification that no write gives it: see `Stamp.is_telling`."""
+        with suppress(OSError):
+            self._system.utime(new, (now := time.time(), now))
+
     def _move(self, new: str, file: str) -> None:
         folder = os.path.dirname(file)
         try:
@@ -360,7 +443,7 @@ class DirectoryStore:
             view, status = read_whole(self._system, file, mapped=not self.is_network, links=False)
         except FileNotFoundError:
             return None
-        return Content(view, _stamp(status))
+        return Content(view, Stamp.of(status))
 
     def _modified(self, file: str) -> float | None:
         try:
@@ -439,7 +522,3 @@ class DirectoryStore:
         if not self._warned:
             self._warned = True
             warnings.warn(message, CheckpointWarning, stacklevel=3)
-
-
-def _stamp(status: os.stat_result) -> tuple[int, ...]:
-    return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns

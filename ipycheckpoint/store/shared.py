@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 from ipycheckpoint.digest import digest_bytes
 from ipycheckpoint.store.base import Content, Entry, check_name, is_name
-from ipycheckpoint.store.remote import RemoteFiles, modified_of
+from ipycheckpoint.store.connection import check_packages
+from ipycheckpoint.store.protocols import uncached
+from ipycheckpoint.store.remote import RemoteFiles, marks_of, modified_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -28,18 +30,19 @@ _ROUNDED_SECONDS = 1.0  # by which the times that a protocol tells may be too ea
 _LEAVING_SECONDS = 60.0  # after which who began to remove something is taken to be dead
 _PAUSE_SECONDS = 0.05
 
-_GONE = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
-
 
 class RemoteStore:
     """Bytes under names below `url`, such as ``s3://team/cache``; `options` are those of the protocol.
 
-    Nothing is opened before it is used. Raises UsageError where a package is missing, with the extra to install.
+    Nothing is opened before it is used. Raises UsageError where a package is missing, with what to install.
     """
 
+    is_read_from_afar = True
+    """Who reads here holds nothing open that would stay readable when it is removed."""
+
     def __init__(self, url: str, **options: Any) -> None:
-        # A listing that is remembered would hide what others do.
-        self._files = RemoteFiles(url, use_listings_cache=False, **options)
+        check_packages(url)
+        self._files = RemoteFiles(url, **uncached(url), **options)
 
     @property
     def location(self) -> str:
@@ -54,35 +57,15 @@ class RemoteStore:
         # The bytes tell best whether they are the same.
         return Content(content.view, (int(digest_bytes(content.view)[:30], 16),))
 
-    def fetch(self, names: Collection[str]) -> dict[str, bytes]:
+    def fetch(self, names: Collection[str]) -> dict[str, bytearray]:
         """What is under `names`, as far as there is anything, asked for all at once where the protocol can do that."""
-        if not names:
-            return {}
-        system, _ = self._files._at("")
-        paths = {self._files._at(_path(name))[1]: name for name in names}
-        try:
-            found = system.cat(list(paths), on_error="return")
-        except _GONE:
-            return {}
-        except Exception as error:  # each protocol raises what its own library raises
-            raise self._files._failure("*", "read", error) from error
-        if isinstance(found, bytes):  # of a single one
-            found = dict.fromkeys(paths, found)
-        fetched: dict[str, bytes] = {}
-        for path, content in found.items():
-            if isinstance(content, bytes):
-                fetched[paths[str(path)]] = content
-            elif not isinstance(content, _GONE):
-                raise self._files._failure(paths[str(path)], "read", content) from content
-        return fetched
+        paths = {_path(name): name for name in names}
+        return {paths[path]: content for path, content in self._files.read_many(list(paths)).items()}
 
     def state(self, name: str, content: Content) -> object | None:  # noqa: ARG002 - what the protocol tells is enough
         """What stays equal for as long as the same object is under `name`; None where the protocol doesn't tell."""
-        told = self._info(_path(name))
-        if told is None:
-            return None
-        marks = [str(told[mark]) for mark in ("ETag", "etag", "md5Hash", "ino", "mtime", "created") if told.get(mark)]
-        return (told.get("size"), *marks) if marks else None
+        told = self._files.info(_path(name))
+        return None if told is None else marks_of(told)
 
     def put(self, name: str, chunks: Sequence[bytes | memoryview]) -> None:
         """Put `chunks`, one after the other, under `name`, in place of what may be there."""
@@ -90,7 +73,7 @@ class RemoteStore:
 
     def contains(self, name: str) -> bool:
         """Whether anything is under `name`."""
-        return self._info(_path(name)) is not None
+        return self._files.info(_path(name)) is not None
 
     def remove(self, name: str) -> bool:
         """Remove what is under `name`; whether there was anything."""
@@ -143,35 +126,14 @@ class RemoteStore:
 
     def _below(self, folder: str) -> Iterator[tuple[str, Entry]]:
         """All that is in `folder`, at any depth, with its path. What others have put there is passed over."""
-        system, root = self._files._at("")
-        _, path = self._files._at(folder.rstrip("/"))
-        try:
-            system.invalidate_cache()
-            found = system.find(path, detail=True)
-        except _GONE:
-            return
-        except Exception as error:  # each protocol raises what its own library raises
-            raise self._files._failure(f"{folder}/*".lstrip("/"), "list", error) from error
-        for place, told in found.items():
-            path = str(place).removeprefix(root).lstrip("/")
+        for path, told in self._files.find(folder.rstrip("/")).items():
             head, _, last = path.removeprefix(_RENEWED).rpartition("/")
             name = f"{head}/{last[1:]}" if head else last[1:]
             if last.startswith("@") and is_name(name):
                 yield path, Entry(name, int(told.get("size") or 0), modified_of(told))
 
-    def _info(self, path: str) -> dict[str, Any] | None:
-        system, target = self._files._at(path)
-        try:
-            system.invalidate_cache()
-            told: dict[str, Any] = system.info(target)
-        except _GONE:
-            return None
-        except Exception as error:  # each protocol raises what its own library raises
-            raise self._files._failure(path, "look at", error) from error
-        return None if told.get("type") == "directory" else told
-
     def _modified(self, path: str) -> float | None:
-        told = self._info(path)
+        told = self._files.info(path)
         return None if told is None else modified_of(told)
 
 

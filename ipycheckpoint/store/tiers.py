@@ -22,11 +22,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 from weakref import WeakSet
 
 from ipycheckpoint.errors import CheckpointWarning, StoreError
-from ipycheckpoint.progress import advance
-from ipycheckpoint.store.base import Content, Store
+from ipycheckpoint.progress import advance, silently
+from ipycheckpoint.store.base import PENDING, Content, Store
+from ipycheckpoint.store.protocols import is_refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from ipycheckpoint.store.base import Entry, Write
 
@@ -34,19 +35,17 @@ if TYPE_CHECKING:
 class SharedStore(Store, Protocol):
     """A Store that can be asked for much at once."""
 
-    def fetch(self, names: Collection[str]) -> dict[str, bytes]:
+    def fetch(self, names: Collection[str]) -> Mapping[str, bytes | bytearray]:
         """What is under `names`, as far as there is anything."""
         ...
 
-
-PENDING = "pending/"
-"""How the names begin of entries that say what the shared store doesn't have yet."""
 
 _REST_SECONDS, _LONGEST_REST_SECONDS = 30.0, 480.0
 # After the shared store could not be reached, before it is tried again, which may take seconds. Doubled each time.
 _MOST_WAITING = 1000  # entries; who puts more waits until there is room
 _ABANDONED_SECONDS = 600.0  # after which another machine's process is taken to be dead
 _EXIT_SECONDS = 30.0  # for which a process waits at its end
+_PARTING_SECONDS = 3.0  # for which it waits for what is no loss
 _FRESH_SECONDS = 30.0  # for which it is not asked again whether the shared store has an entry
 _FETCHED = 64  # entries at once
 
@@ -56,8 +55,8 @@ class TieredStore:
 
     `is_whole` says of a name and the bytes under it whether they are what the name promises: True where the name
     promises the very bytes, None where it says nothing of them. `arrived` is told what came from there, `sent` what got
-    there, and `finished` when no more is to be sent for now. A shared store that takes no writes from us, or can't
-    be reached, costs a warning and nothing else.
+    there, `finished` when no more is to be sent for now, and `parting` when the process ends. A shared store that takes
+    no writes from us, or can't be reached, costs a warning and nothing else.
     """
 
     def __init__(
@@ -70,10 +69,11 @@ class TieredStore:
         arrived: Callable[[str, memoryview], None] | None = None,
         sent: Callable[[str, memoryview], None] | None = None,
         finished: Callable[[], None] | None = None,
+        parting: Callable[[], None] | None = None,
     ) -> None:
         self.local, self.shared = local, shared
         self._is_whole, self._write = is_whole, write
-        self._arrived, self._sent, self._finished = arrived, sent, finished
+        self._arrived, self._sent, self._finished, self._parting = arrived, sent, finished, parting
         self._rest_until, self._rest_seconds = 0.0, _REST_SECONDS
         self._warned: set[str] = set()
         self._takes_writes = True
@@ -124,7 +124,7 @@ class TieredStore:
         missing = [name for name in dict.fromkeys(names) if name not in there]
         for start in range(0, len(missing), _FETCHED):
             some = missing[start : start + _FETCHED]
-            found: dict[str, bytes] | None = self._ask(lambda some=some: self.shared.fetch(some))  # type: ignore[misc]
+            found: Mapping[str, bytes | bytearray] | None = self._ask(lambda some=some: self.shared.fetch(some))  # type: ignore[misc]
             if found is None:
                 break
             for name, content in found.items():
@@ -149,12 +149,13 @@ class TieredStore:
 
     def _keep(self, name: str, view: memoryview) -> bool:
         """Put what came from there here; whether it is here."""
-        if self._is_whole(name, view) is False:
-            return False
-        try:
-            self.local.put(name, [view])
-        except StoreError:
-            return False
+        with silently():  # that it has come was told
+            if self._is_whole(name, view) is False:
+                return False
+            try:
+                self.local.put(name, [view])
+            except StoreError:
+                return False
         self._known[name] = time.monotonic()
         if self._arrived is not None:
             self._arrived(name, view)
@@ -164,16 +165,19 @@ class TieredStore:
 
     def put(self, name: str, chunks: Sequence[bytes | memoryview]) -> None:
         """Put `chunks` under `name` here, and there as soon as that can be."""
-        self.local.put(name, chunks)
         self._known.pop(name, None)
-        self._send(name)
+        is_marked = self._mark(name)  # first: who is killed in between leaves a mark too many, and not one too few
+        self.local.put(name, chunks)
+        if is_marked:
+            self._send(name)
 
     def renew(self, name: str, before: float) -> bool:
         """Let what is under `name` count as put now; whether there is anything."""
         if self.local.renew(name, before):
-            self._send(name)
+            if self._mark(name):
+                self._send(name)
             return True
-        return bool(self._ask(lambda: self.shared.renew(name, before)))
+        return bool(self._ask(lambda: self.shared.renew(name, before), writing=True))
 
     def remove(self, name: str) -> bool:
         """Remove what is under `name`, here and there; whether there was anything.
@@ -191,11 +195,22 @@ class TieredStore:
         """Remove what is under `name` here, unless it was put or renewed since `before`; whether it was removed."""
         return not self.local.contains(PENDING + name) and self.local.remove_old(name, before)
 
+    def _is_needed(self, name: str) -> bool:
+        """Whether the shared store is to get what is under `name`."""
+        return self._takes_writes and time.monotonic() >= self._known.get(name, float("-inf")) + _FRESH_SECONDS
+
+    def _mark(self, name: str) -> bool:
+        """Note what the shared store doesn't have yet, for whoever comes next; whether it is to be sent.
+
+        Whoever marks sends: what another thread has sent meanwhile was marked before, or not at all.
+        """
+        is_needed = self._is_needed(name)
+        if is_needed:
+            with suppress(StoreError):
+                self.local.put(PENDING + name, [f"{platform.node()} {os.getpid()} {self._token}".encode()])
+        return is_needed
+
     def _send(self, name: str) -> None:
-        if not self._takes_writes or time.monotonic() < self._known.get(name, float("-inf")) + _FRESH_SECONDS:
-            return
-        with suppress(StoreError):
-            self.local.put(PENDING + name, [f"{platform.node()} {os.getpid()} {self._token}".encode()])
         self._has_put = True
         self._enqueue([name])
         if self._write == "through" or self.waiting > _MOST_WAITING:
@@ -259,7 +274,11 @@ class TieredStore:
                         return
                 name = self._sending = self._queue.popleft()
             try:
-                self._deliver(name)
+                # What could not be sent before is sent first: a record never comes before its Blobs.
+                for each in (*sorted(self._failed - {name}), name):
+                    self._failed.add(name)
+                    if not self._deliver(each):
+                        break
             except Exception:  # noqa: BLE001, S110 - it stays pending; who turns warnings into errors isn't here to see
                 pass
             finally:
@@ -267,15 +286,16 @@ class TieredStore:
                     self._sending = ""
                     self._changed.notify_all()
 
-    def _deliver(self, name: str) -> None:
-        """Send one entry; if that can't be now, it stays pending."""
+    def _deliver(self, name: str) -> bool:
+        """Send one entry; whether that is done with. If it can't be sent now, it stays pending."""
+        self._failed.add(name)
         try:
             content = self.local.get(name)
         except StoreError:
-            return
+            return False
         if content is None:
             self._settle(name)
-            return
+            return True
 
         def send() -> bool:
             is_addressed = self._is_whole(name, content.view) is True
@@ -283,18 +303,17 @@ class TieredStore:
                 self.shared.put(name, [content.view])
             return True
 
-        self._failed.add(name)
-        if self._ask(send, writing=True):
-            self._failed.discard(name)
+        is_sent = bool(self._ask(send, writing=True))
+        if is_sent:
             self._known[name] = time.monotonic()
+        if is_sent or not self._takes_writes:
             self._settle(name)
-            if self._sent is not None:
-                self._sent(name, content.view)
-        elif not self._takes_writes:
-            self._failed.discard(name)
-            self._settle(name)
+        if is_sent and self._sent is not None:
+            self._sent(name, content.view)
+        return name not in self._failed
 
     def _settle(self, name: str) -> None:
+        self._failed.discard(name)
         with suppress(StoreError):
             self.local.remove(PENDING + name)
 
@@ -305,7 +324,7 @@ class TieredStore:
         try:
             answer = question()
         except StoreError as problem:
-            if writing and isinstance(problem.__cause__, PermissionError):
+            if writing and is_refusal(problem):
                 self._takes_writes = False
                 self._warn(f"{self.location} takes no writes from you: what you compute is kept here alone")
             else:
@@ -338,7 +357,10 @@ class TieredStore:
 
     def finish(self) -> None:
         """Send what this process has put, for half a minute at most; a warning tells of what could not be sent."""
-        if not self._has_put or self._process != os.getpid():
+        if self._process != os.getpid():
+            return
+        self._part()
+        if not self._has_put:
             return
         self._has_put = False
         self._rest_until = 0.0  # it may be there again
@@ -352,6 +374,13 @@ class TieredStore:
                 CheckpointWarning,
                 stacklevel=3,
             )
+
+    def _part(self) -> None:
+        if self._parting is not None and time.monotonic() >= self._rest_until:
+            # It may be slow, and nobody needs to wait for it.
+            parting = threading.Thread(target=self._parting, name="ipycheckpoint-parting", daemon=True)
+            parting.start()
+            parting.join(_PARTING_SECONDS)
 
 
 def _runs(pid: int) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from datetime import timedelta
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
@@ -17,6 +16,7 @@ from ipycheckpoint.units import parse_duration
 if TYPE_CHECKING:
     import os
     from collections.abc import Iterable
+    from datetime import timedelta
 
     from ipycheckpoint.engine.lookup import Mode
     from ipycheckpoint.identity.identifier import FuncCallIdentifierBase
@@ -77,7 +77,7 @@ def options_of(
     if isinstance(ignore, str):
         raise UsageError(f"ignore is the text {ignore!r}; a list of names is needed: ignore=[{ignore!r}]")
     pairs = tags.items() if isinstance(tags, Mapping) else tags
-    seconds = expires.total_seconds() if isinstance(expires, timedelta) else expires
+    seconds = expires if expires is None or isinstance(expires, str | float | int) else expires.total_seconds()
     options = Options(
         name=name,
         tags=tuple((tagging.check_tag(key), str(value)) for key, value in pairs),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import os
+import platform
 import sys
 import time
 import traceback
@@ -108,6 +109,8 @@ class Reply(NamedTuple):
     seconds: float
     lacks_parcel: bool = False
     """Nothing was done, since the worker has never seen what it needs for that."""
+    unloaded: Raised | None = None
+    """Nothing was done, since the worker can't load what it was sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,10 +220,15 @@ class Errand:
         """Make the calls, in whatever process this is."""
         began = time.perf_counter()
         luggage = self.luggage
-        opened = luggage.opened()
-        if opened is None:
-            return Reply([], 0.0, lacks_parcel=True)
-        calls: Any = self.calls.values(opened.namespace)["calls"]
+        try:
+            opened = luggage.opened()
+            if opened is None:
+                return Reply([], 0.0, lacks_parcel=True)
+            calls: Any = self.calls.values(opened.namespace)["calls"]
+        except Exception as error:  # noqa: BLE001 - a package that isn't here, and whatever else loading raises
+            # As a value, since executors make much of exceptions; and with the place, which may be one of many.
+            error.add_note(f"in process {os.getpid()} on {platform.node()}, which can't load what it was sent")
+            return Reply([], time.perf_counter() - began, unloaded=raised(error))
         cache = None if self.carry else luggage.home.cache()
         run = tagging.Carried(luggage.tags, _Runner(luggage.mode, opened, cache).answer, luggage.home.process)
         answers = [run(Call(*call)) for call in calls]
@@ -253,7 +261,7 @@ class _Runner:
             outcome = function._outcome(prepared, run, self._mode)
             return self._packed(outcome, prepared.work.identity.key)
         except Exception as error:  # noqa: BLE001 - whatever the function raises goes home
-            return self._raised(error)
+            return raised(error, self._opened)
 
     def _packed(self, outcome: Outcome, key: Key) -> Answer:
         if isinstance(outcome, Refused):
@@ -265,16 +273,19 @@ class _Runner:
     def _sent(self, value: object, problem: str = "") -> Sent:
         return Sent(self._bundle({"value": value}), problem)
 
-    def _raised(self, error: Exception) -> Raised:
-        told = "".join(traceback.format_exception(error)).rstrip()
-        try:
-            bundle = self._bundle({"error": error.with_traceback(None)})
-        except CheckpointFailedError:
-            bundle = None
-        return Raised(bundle, f"{type(error).__name__}: {error}", told)
-
     def _bundle(self, values: Mapping[str, object]) -> Bundle:
         return Bundle.of(values, self._opened.names, self._opened.namespace)
+
+
+def raised(error: Exception, opened: Opened | None = None) -> Raised:
+    """What goes home of `error`: itself, if it can, and words."""
+    told = "".join(traceback.format_exception(error)).rstrip()
+    try:
+        values = {"error": error.with_traceback(None)}
+        bundle = Bundle.of(values) if opened is None else Bundle.of(values, opened.names, opened.namespace)
+    except CheckpointFailedError:
+        bundle = None
+    return Raised(bundle, f"{type(error).__name__}: {error}", told)
 
 
 def reduction(function: CheckpointedFunction[..., Any], qualname: str) -> Any:

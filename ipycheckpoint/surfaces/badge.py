@@ -5,10 +5,12 @@ from __future__ import annotations
 import html
 from typing import TYPE_CHECKING, Any
 
+from ipycheckpoint.errors import CannotKeep, StoreError, Unidentifiable
 from ipycheckpoint.identity.explain import clock
 from ipycheckpoint.record.outcome import Computed, Restored
 
 if TYPE_CHECKING:
+    from ipycheckpoint.errors import CheckpointError
     from ipycheckpoint.progress import Progress
     from ipycheckpoint.record.outcome import Outcome
     from ipycheckpoint.record.record import Header
@@ -16,6 +18,9 @@ if TYPE_CHECKING:
 MIME = "application/vnd.ipycheckpoint.outcome+json"
 
 _GLYPHS = {"restored": "✓", "computed": "●", "refused": "!", "under way": "…"}
+_NO_OUTPUTS = ("ambient state", "hidden state", "module")
+"""Of what a cell changed, what no option leaves out."""
+
 _GREY, _WARNING = "var(--jp-ui-font-color2, #666)", "var(--jp-warn-color1, #b25b00)"
 
 
@@ -37,6 +42,7 @@ def in_words(outcome: Outcome) -> str:
         parts.append(f"because: {outcome.explanation.reason}")
     else:
         parts = [f"computed {seconds_in_words(outcome.seconds)}", f"not kept: {outcome.reason}"]
+        parts += _way_out(outcome.problem)
     record = _header(outcome)
     if record is not None:
         parts += [note.partition(",")[0] for note in record.notes]  # the rest is for whoever reads the header
@@ -86,6 +92,17 @@ def _shown(line: str, color: str, title: str = "") -> dict[str, Any]:
         "text/plain": line,
         "text/html": f'<div style="font-size:85%;color:{color}"{hint}>{html.escape(line)}</div>',
     }
+
+
+def _way_out(problem: CheckpointError) -> list[str]:
+    match problem:
+        case CannotKeep(name=name, type_name=kind) if name.isidentifier() and kind not in _NO_OUTPUTS:
+            return [f"leave it out with --exclude {name}"]
+        case Unidentifiable():
+            return ["name the inputs that count with --inputs"]
+        case StoreError(action="write"):
+            return ["name another place with %config Checkpoint.directory"]
+    return []
 
 
 def _header(outcome: Outcome) -> Header | None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from IPython.core.error import UsageError as ShellUsageError
 
 from ipycheckpoint import tagging, workspace
+from ipycheckpoint.digest import digest
 from ipycheckpoint.engine.ambient.ambience import generator_ingredients
 from ipycheckpoint.engine.call import Terms
 from ipycheckpoint.engine.cell import Cell
@@ -21,13 +22,14 @@ from ipycheckpoint.errors import CheckpointFailedError, CheckpointWarning, Unide
 from ipycheckpoint.identity.cells import identify_cell
 from ipycheckpoint.identity.context import CellContext
 from ipycheckpoint.identity.explain import Explanation
-from ipycheckpoint.identity.names import of_cell
+from ipycheckpoint.identity.identity import Ingredient
 from ipycheckpoint.identity.ownership import is_shells_own
 from ipycheckpoint.identity.work import tag_ingredients
 from ipycheckpoint.record.outcome import Refused
+from ipycheckpoint.surfaces.forms import form_of
 from ipycheckpoint.surfaces.options import CellOptions, parse_options
 from ipycheckpoint.surfaces.pluggedcells import identified, look_up, plugged_by
-from ipycheckpoint.surfaces.reading import is_quiet, label_of, written_out
+from ipycheckpoint.surfaces.reading import label_of
 from ipycheckpoint.surfaces.screen import Recording, ShellScreen
 from ipycheckpoint.surfaces.transform import mark_the_end, only_call
 
@@ -102,8 +104,7 @@ class CheckpointedCell:
         mode = "refresh" if options.rerun else here.mode
         if mode == "off" or not marked.body.body:
             return marked.body
-        analysed = written_out(marked.body, self._shell.transform_cell)
-        form = of_cell(analysed, marked.text, quiet=is_quiet(marked.source))
+        form = form_of(marked, self._shell.transform_cell)
         label = options.name or label_of(form, marked.source)
         terms = Terms(mode, tagging.current_tags(), options.expires_seconds, _warn, watch=not options.no_watch)
         plugged = plugged_by(options, self._shell.user_ns)
@@ -136,6 +137,7 @@ class CheckpointedCell:
             *watched(options.watch),
             *pinned(options.pin),
             *(generator_ingredients() if options.rng == "strict" else ()),
+            *_choices(options),
         ]
 
         def identify() -> Work:
@@ -214,6 +216,17 @@ class CheckpointedCell:
         return None if is_quick else self._outcome
 
 
+def _choices(options: CellOptions) -> list[Ingredient]:
+    """An Ingredient for each option that leaves names out: without it, a hit would have to leave them, too."""
+    found = []
+    for option, names in (("--outputs", options.outputs), ("--exclude", options.exclude or None)):
+        if names is not None:
+            chosen = sorted(set(names))
+            content = digest("option", option.encode(), *(name.encode() for name in chosen))
+            found.append(Ingredient("option", option, content, " ".join(chosen)))
+    return found
+
+
 def _check_body(source: str) -> None:
     if not source.strip():
         raise UsageError("%%checkpoint keeps the cell below it, and there is none; the line magic is %checkpoint")
@@ -223,4 +236,5 @@ def _check_body(source: str) -> None:
 
 
 def _warn(message: str) -> None:
-    warnings.warn(message, CheckpointWarning, stacklevel=2)
+    # No line of ours stands below it: it is told of the cell.
+    warnings.warn_explicit(message, CheckpointWarning, "%%checkpoint", 1)

@@ -22,6 +22,7 @@ from ipycheckpoint.surfaces.transform import (
     MarkerTransformer,
     show_magic_in_tracebacks,
     take_off,
+    whole_of,
 )
 
 if TYPE_CHECKING:
@@ -143,7 +144,9 @@ class Extension:
         line.is_quiet = self.quiet
         cell = self._cells[number] = CheckpointedCell(self._shell, number, line, least_seconds=least)
         frame.cells.append(cell)
-        show_magic_in_tracebacks(marked.line)
+        text = show_magic_in_tracebacks(marked.line)
+        if self._shell.ast_transformers[:1] == [self._transformer]:  # else others may have changed the tree before
+            marked = whole_of(marked, text, self._shell.compile)
         return cell.tree(marked)
 
     def _after_cell(self, result: Any) -> None:

@@ -92,6 +92,12 @@ def load(path: Path, *names: str, moved: Mapping[str, str] | None = None) -> Any
         FormatError: it is none of ours.
         Untrusted: it isn't signed by anyone we trust.
         KeyError: it has no value of that name.
+
+    >>> import tempfile
+    >>> path = tempfile.mkdtemp() + "/run.ckpt"
+    >>> save(path, x=[1, 2], y="text")
+    >>> load(path, "x"), load(path, "y", "x")
+    ([1, 2], ('text', [1, 2]))
     """
     with moving(moved):
         values = savefile.read(path).load(*names)
@@ -109,6 +115,12 @@ def read(path: Path) -> Record:
     Raises:
         StoreError: there is no such file.
         FormatError: it is none of ours.
+
+    >>> import tempfile
+    >>> path = tempfile.mkdtemp() + "/run.ckpt"
+    >>> save(path, x=[1, 2], y="text")
+    >>> read(path)["x"]
+    [1, 2]
     """
     return savefile.read(path)
 
@@ -120,6 +132,12 @@ def trust(path: Path) -> Record:
         StoreError: there is no such file, or it can't be written.
         FormatError: it is none of ours, or cut off.
         IntegrityError: it is damaged.
+
+    >>> import tempfile
+    >>> path = tempfile.mkdtemp() + "/theirs.ckpt"
+    >>> save(path, x=[1, 2])
+    >>> trust(path).is_trusted
+    True
     """
     savefile.trust(path)
     return savefile.read(path)
@@ -130,6 +148,12 @@ def upgrade(*paths: Path) -> list[str]:
 
     Returns the paths of those that were rewritten. One that is damaged, or signed by nobody we trust, stays as it is,
     and a warning names it.
+
+    >>> import tempfile
+    >>> folder = tempfile.mkdtemp()
+    >>> save(folder + "/run.ckpt", x=[1, 2])
+    >>> upgrade(folder)  # it has today's format
+    []
     """
     done = []
     for file in [file for path in paths for file in _records_at(os.fspath(path))]:

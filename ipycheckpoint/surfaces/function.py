@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Concatenate, Generic, Literal, NamedTuple
 
 from ipycheckpoint import tagging, workspace
 from ipycheckpoint.cache.cache import Cache
-from ipycheckpoint.cache.plugged import Plug, claim_on
 from ipycheckpoint.engine.call import Terms, run_call, run_call_async
 from ipycheckpoint.engine.lookup import explain, explain_hit
 from ipycheckpoint.engine.sources import pinned, watched
@@ -40,6 +39,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from ipycheckpoint.cache.base import Records
+    from ipycheckpoint.cache.plugged import Plug
     from ipycheckpoint.cache.recall import Recalled
     from ipycheckpoint.engine.fanout import Executor
     from ipycheckpoint.engine.lookup import Mode
@@ -57,6 +57,8 @@ Q = ParamSpec("Q")
 I = TypeVar("I")  # noqa: E741 - the type of an item
 
 _OURS = AutoFuncCallIdentifier()
+
+_ELSEWHERE = ". Make room there, or name another place with store=… or IPYCHECKPOINT_DIR"
 
 _TOLERATED_SECONDS = 0.1
 """By how much a checkpoint with a cache of the user's may take longer than the function, before that is told."""
@@ -240,7 +242,9 @@ class CheckpointedFunction(Generic[P, R]):
         if key is None:
             return None
         records = self._records()
-        recalled = records.recall(key) if isinstance(records, Cache) else None
+        if not isinstance(records, Cache):
+            return None
+        recalled = records.recall(key)
         if recalled is not None:
             workspace.current().remember(explain_hit(self.label, recalled.header))
             records.count_hit(recalled.header, time.perf_counter() - began)
@@ -309,10 +313,11 @@ class CheckpointedFunction(Generic[P, R]):
     def _prepared(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Prepared:
         began = time.perf_counter()
         records, identifier = self._records(), self._identifier()
-        is_plugged = isinstance(records, Plug)
+        plug = _plug(records)
+        is_plugged = plug is not None
         if isinstance(identifier, AutoFuncCallIdentifier) and identifies_as_we_do(identifier):
             work = self._work(args, kwargs, identifier)
-            claim = claim_on(work.identity.key) if is_plugged else None
+            claim = None if plug is None else plug.claim_on(work.identity.key)
             return Prepared(records, work, claim, not is_plugged, time.perf_counter() - began)
         context_id = self._identified(identifier, args, kwargs)
         name = type(identifier).__name__
@@ -322,9 +327,9 @@ class CheckpointedFunction(Generic[P, R]):
             work = work_of_id("call", self.label, name, context_id, extra, strictly=not records.is_plain)
         except Unidentifiable as refusal:
             raise CheckpointFailedError(f"the ContextId that {name} gives can't be told apart: {refusal}") from refusal
-        if isinstance(records, Plug):
-            records = records.under(context_id)
-        claim = claim_on(context_id) if is_plugged else None
+        claim = None
+        if plug is not None:
+            records, claim = plug.under(context_id), plug.claim_on(context_id)
         return Prepared(records, work, claim, not is_plugged, time.perf_counter() - began)
 
     def _work(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], identifier: AutoFuncCallIdentifier) -> Work:
@@ -378,7 +383,8 @@ class CheckpointedFunction(Generic[P, R]):
         here.remember(outcome.explanation)
         if isinstance(outcome, Refused):
             problem = outcome.problem
-            self._complain(f"{self.label} ran, but its result is not kept: {problem}", problem, outcome.value)
+            way_out = _ELSEWHERE if isinstance(problem, StoreError) and problem.action == "write" else ""
+            self._complain(f"{self.label} ran, but its result is not kept: {problem}{way_out}", problem, outcome.value)
         elif isinstance(outcome, Computed) and not (is_first and call.is_ours):  # the first one pays for imports
             self._weigh(outcome, call)
         return outcome.value  # type: ignore[return-value]  # what the function returned, now or before
@@ -476,6 +482,15 @@ def full_name(function: Any) -> str:
     name: str = getattr(function, "__qualname__", type(function).__qualname__)
     module = getattr(function, "__module__", None)
     return name if module in (None, "__main__", "__mp_main__") else f"{module}.{name}"
+
+
+def _plug(records: Records) -> Plug | None:
+    """`records`, if a cache of the user's is behind them; what only those need isn't loaded for ours."""
+    if isinstance(records, Cache):
+        return None
+    from ipycheckpoint.cache.plugged import Plug
+
+    return records if isinstance(records, Plug) else None
 
 
 def _recognizer(function: object, options: Options) -> Recognizer | None:

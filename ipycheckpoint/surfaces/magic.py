@@ -121,7 +121,8 @@ class CheckpointMagics(Magics):
         if command == "list" or (command == "panel" and not rest):
             rows = cache.rows()
             print(  # noqa: T201 - what a line magic is for
-                f"{len(rows)} records in {cache.location}, {bytes_in_words(sum(row.nbytes for row in rows))}"
+                f"{len(rows)} record{'' if len(rows) == 1 else 's'} in {cache.location},"
+                f" {bytes_in_words(sum(row.nbytes for row in rows))}"
             )
             for row in rows:
                 size, seconds = bytes_in_words(row.nbytes), seconds_in_words(row.seconds)

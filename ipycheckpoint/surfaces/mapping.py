@@ -272,6 +272,10 @@ class Sweep:
     def _restored(self, position: int, key: Key, prepared: Prepared | None, *, watch: bool = True) -> Found | None:
         """The result that is kept, if it is good."""
         function, (args, kwargs) = self._function, self._calls[position]
+        if prepared is None and function._recognizer is not None and self._mode != "off":
+            recalled = function._recall(function._recognizer, args, kwargs)
+            if recalled is not None and recalled.header.key == key:
+                return Found(recalled.value, is_hit=True)
         if isinstance(self._records, Cache) and self._records.find(key) is None:
             return None
         mode: Mode = "read" if self._mode == "read" else "on"
@@ -319,6 +323,10 @@ class Sweep:
         if isinstance(answers, Reply):
             if answers.lacks_parcel:
                 self._todo.extendleft(_Todo(position, done.job.carry, heavy=True) for position in positions)
+                return
+            if answers.unloaded is not None:
+                for position in positions:
+                    yield from self._shared(position, Failed(answers.unloaded.error()))
                 return
             self._seconds, self._ran = self._seconds + answers.seconds, self._ran + len(positions)
             answers = answers.answers

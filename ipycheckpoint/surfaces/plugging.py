@@ -8,15 +8,28 @@ from typing import TYPE_CHECKING, Any
 from ipycheckpoint import workspace
 from ipycheckpoint.cache.base import CacheBase
 from ipycheckpoint.cache.cache import Cache
-from ipycheckpoint.cache.plugged import Plug, PluggedCache
 from ipycheckpoint.errors import CheckpointFailedError, UsageError
 from ipycheckpoint.identity.identifier import AutoFuncCallIdentifier
-from ipycheckpoint.surfaces.picklefile import PickleFileCache
+from ipycheckpoint.progress import play_to
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+
     from ipycheckpoint.cache.base import Records
     from ipycheckpoint.identity.context import FuncCallContext
     from ipycheckpoint.identity.identifier import FuncCallIdentifierBase
+    from ipycheckpoint.progress import Progress
+    from ipycheckpoint.surfaces.picklefile import PickleFileCache
+
+
+def _waiting() -> AbstractContextManager[Callable[[Progress], None]]:
+    from ipycheckpoint.surfaces.waiting import waiting  # for who waits for what comes from afar
+
+    return waiting()
+
+
+play_to(_waiting)
 
 Place = str | os.PathLike[str] | Cache | CacheBase[Any, Any]
 """Where results may live: a directory, a Cache of ours, or a cache of the user's."""
@@ -31,6 +44,8 @@ def records_at(place: Place | None, *, whole: bool = False, label: str = "") -> 
     found = _found(place)
     if isinstance(found, Cache):
         return found
+    from ipycheckpoint.cache.plugged import Plug
+
     whole = whole or bool(getattr(found, "keeps_records", False))
     return Plug(found, whole=whole, label=label, news=workspace.current().news)
 
@@ -38,7 +53,11 @@ def records_at(place: Place | None, *, whole: bool = False, label: str = "") -> 
 def listing_at(place: Place | None = None) -> Cache:
     """What is known of all that is kept at `place`, or at the current one."""
     found = _found(place)
-    return found if isinstance(found, Cache) else PluggedCache.of(found, workspace.current().news).look_around()
+    if isinstance(found, Cache):
+        return found
+    from ipycheckpoint.cache.plugged import PluggedCache
+
+    return PluggedCache.of(found, workspace.current().news).look_around()
 
 
 def _found(place: Place | None) -> Cache | CacheBase[Any, Any]:
@@ -47,9 +66,16 @@ def _found(place: Place | None) -> Cache | CacheBase[Any, Any]:
         place = here.plugged
         if place is None:
             return here.cache()
-    if isinstance(place, PickleFileCache) and place.does_as_made:
-        return place.records
-    return here.cache(place) if isinstance(place, (str, os.PathLike, Cache)) else place
+    if isinstance(place, (str, os.PathLike, Cache)):
+        return here.cache(place)
+    ours = _ours_in_disguise(place)
+    return place if ours is None else ours.records
+
+
+def _ours_in_disguise(place: CacheBase[Any, Any]) -> PickleFileCache | None:
+    from ipycheckpoint.surfaces.picklefile import PickleFileCache
+
+    return place if isinstance(place, PickleFileCache) and place.does_as_made else None
 
 
 def identifies_as_we_do(identifier: object) -> bool:
@@ -72,7 +98,7 @@ def gives_results_alone(place: Place | None) -> bool:
     """Whether `place` is a cache of the user's that is given the results of functions, and nothing besides."""
     if place is None or isinstance(place, str | os.PathLike | Cache):
         return False
-    if isinstance(place, PickleFileCache) and place.does_as_made:
+    if _ours_in_disguise(place) is not None:
         return False
     return not getattr(place, "keeps_records", False)
 

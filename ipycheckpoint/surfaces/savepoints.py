@@ -49,6 +49,11 @@ def deprecate(*names: str) -> None:
     """Say that a savepoint was renamed: ``deprecate("TestPkg", "old", "new")``, or ``deprecate("old", "new")``.
 
     Who configures the old name is warned, and configures the new one.
+
+    >>> register("Weather", ["wind"])
+    >>> deprecate("Weather", "storm", "wind")
+    >>> deprecated()["Weather.storm"]
+    'Weather.wind'
     """
     if len(names) not in (2, 3):
         raise UsageError("deprecate needs a prefix, or none, the old name and the new one")
@@ -57,17 +62,35 @@ def deprecate(*names: str) -> None:
 
 
 def available() -> list[str]:
-    """The names of all savepoints that are declared, without the deprecated ones."""
+    """The names of all savepoints that are declared, without the deprecated ones.
+
+    >>> register("Weather", ["wind", "rain"])
+    >>> [name for name in available() if name.startswith("Weather.")]
+    ['Weather.wind', 'Weather.rain']
+    """
     return _savepoints().names.available()
 
 
 def enabled() -> list[str]:
-    """The names of all savepoints that are configured to go somewhere."""
+    """The names of all savepoints that are configured to go somewhere.
+
+    >>> import tempfile
+    >>> register("Sea", ["waves", "tide"])
+    >>> with config("Sea.tide", tempfile.mkdtemp()):
+    ...     enabled()
+    ['Sea.tide']
+    """
     return _savepoints().enabled()
 
 
 def deprecated() -> dict[str, str]:
-    """The new name of each deprecated savepoint."""
+    """The new name of each deprecated savepoint.
+
+    >>> register("Weather", ["rain"])
+    >>> deprecate("Weather", "drizzle", "rain")
+    >>> deprecated()["Weather.drizzle"]
+    'Weather.rain'
+    """
     return _savepoints().names.deprecated()
 
 

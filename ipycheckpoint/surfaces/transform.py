@@ -11,7 +11,7 @@ from __future__ import annotations
 import ast
 import linecache
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,11 +34,18 @@ class Marked(NamedTuple):
     body: ast.Module
     automatic: bool = False
     """Every cell is a checkpoint just now, and this one has no magic of its own."""
+    parsed: tuple[object, ...] | None = None
+    """What alone `body` was made of: the same gives the same tree. None where that isn't known."""
 
     @property
     def text(self) -> str:
         """The source with its lines where the tree has them."""
         return self.source if self.automatic else f"\n{self.source}"
+
+
+def marker_of(line: str, source: str) -> str:
+    """The line in the place of the magic's: what stood behind the magic, and the text below it."""
+    return f"{MARKER}({line!r}, {source!r})\n"
 
 
 def take_off(lines: list[str]) -> list[str]:
@@ -51,7 +58,7 @@ def take_off(lines: list[str]) -> list[str]:
     if match is None:
         return lines
     source = "".join(lines[1:])
-    marker = f"{MARKER}({match[1].rstrip()!r}, {source!r})\n"
+    marker = marker_of(match[1].rstrip(), source)
     if source.lstrip().startswith("%%"):
         return [marker]  # another cell magic: not Python, so only the marker can be compiled; it is refused later
     return [marker, *lines[1:]]
@@ -72,12 +79,25 @@ def find_marker(tree: ast.AST) -> Marked | None:
     return None
 
 
-def show_magic_in_tracebacks(line: str) -> None:
-    """Let tracebacks show the magic, as a comment, where the marker stands in the text of the latest cell."""
-    for _, _, lines, _ in reversed([entry for entry in linecache.cache.values() if len(entry) == 4]):
-        if lines and lines[0].startswith(f"{MARKER}("):
+def show_magic_in_tracebacks(line: str) -> str | None:
+    """Let tracebacks show the magic, as a comment, where the marker stands in the text of the latest cell.
+
+    Returns that text as it was, as Python has parsed it; None where there is none.
+    """
+    for entry in reversed(list(linecache.cache.values())):
+        if len(entry) == 4 and (lines := entry[2]) and lines[0].startswith(f"{MARKER}("):
+            text = "".join(lines)
             lines[0] = f"# %%checkpoint {line}".rstrip() + "\n"
-            return
+            return text
+    return None
+
+
+def whole_of(marked: Marked, text: str | None, compiler: Any) -> Marked:
+    """`marked` with what alone it was made of: `text`, if it is the cell's, and how the shell's `compiler` parses."""
+    # Of what looks like the end of a line inside of a text, the marker's line tells more than the others.
+    if text is None or not text.startswith(marker_of(marked.line, marked.source)):
+        return marked
+    return marked._replace(parsed=(text, type(compiler), getattr(compiler, "flags", None)))
 
 
 def mark_the_end(body: ast.Module, number: int, *, shows_assignments: bool) -> ast.Module:

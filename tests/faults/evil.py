@@ -121,7 +121,8 @@ def put_everywhere(cache: Cache, target: Path, key: str) -> list[str]:
     """The evil stream in place of everything in the store but the records; the names of what was replaced."""
     evil = payload(target)
     names = [entry.name for entry in cache.store.entries() if not entry.name.startswith("records/")]
-    names += [f"pins/{key}", f"failures/{key}", f"damaged/records/{key}", f"blobs/{digest_bytes(evil)}"]
+    names += [f"{beside}/{key}" for beside in ("pins", "failures", "stamps", "damaged/records", "pending/records")]
+    names += [f"blobs/{digest_bytes(evil)}", f"rolls/{'0' * 32}", f"visits/{'0' * 32}", "name"]
     for name in names:
         cache.store.put(name, [evil])
     return names

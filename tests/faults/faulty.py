@@ -78,11 +78,11 @@ def _connect(uri: str, wait_seconds: float, calls: Calls) -> sqlite3.Connection:
     )
 
 
-def failing(numbers: range | set[int], code: int) -> Calls:
-    """Calls of which those with these numbers fail."""
+def failing(which: range | set[int] | set[str], code: int) -> Calls:
+    """Calls of which those with these numbers, or names, fail."""
 
     def before(number: int, name: str) -> None:
-        if number not in numbers:
+        if number not in which and name not in which:
             return
         if name == "connect" or name.startswith("sql"):
             sqlite_code, message = _SQLITE[code]

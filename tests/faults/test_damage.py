@@ -151,7 +151,9 @@ def test_of_a_damaged_archive_only_whole_records_are_taken(template: Path, tmp_p
         cache = opened(tmp_path / str(seed))
         with suppress(CheckpointError):
             read_archive(cache, tmp_path / "one.ckpts")
-        assert {version_in(cache, name) for name in NAMES} <= {0, None}
+        # A bit of the signer's name may have flipped: then it is a stranger's, which is listed and not loaded.
+        found = {version_in(cache, name) for name in NAMES}
+        assert all(version in (0, None) or "not signed by you" in str(version) for version in found)
         assert not [finding for finding in verify(cache).findings if finding.is_wrong]
         cache.close()
         shutil.rmtree(tmp_path / str(seed), ignore_errors=True)

@@ -118,6 +118,15 @@ def test_the_rest_is_kept_when_a_lock_is_left_out(bench: Bench, option: str) -> 
     assert (run.outcomes, run.values) == (["restored"], ["1", "False"])
 
 
+@pytest.mark.parametrize("option", ["--exclude x", "--outputs y"])
+def test_what_was_left_out_before_is_there_once_the_option_is_gone(bench: Bench, option: str) -> None:
+    cell = "%%checkpoint {}\nx = 1; y = 2"
+    bench.run(cell.format(option))
+    run = bench.run(cell.format(""), look=("x",))
+    assert (run.outcomes, run.values) == (["computed"], ["1"])
+    assert bench.run(cell.format(option), look=("'x' in globals()",)).values == ["False"]
+
+
 def test_an_input_that_cannot_be_identified_is_named_and_the_cell_runs(bench: Bench) -> None:
     run = bench.run("import threading\nlock = threading.Lock()", MAGIC + "with lock: x = 1", look=("x",))
     assert run.cells[1].outcome == "refused"

@@ -226,7 +226,7 @@ def test_the_full_explanation_is_kept_with_a_cache_of_the_user_s():
         ran.append(x)
         return x + limit
 
-    assert f.why(1).reason == "nothing is kept under this label yet"
+    assert f.why(1).reason == "nothing was kept under this label yet"
     f(1), f(1)
     assert ran == [1]
     assert f.why(1).verdict == "hit"

@@ -26,6 +26,15 @@ class Handler(Protocol):
     One that also has `prepare`, with the arguments of `save`, takes part in sessions that save all or nothing: it
     returns an object with `commit`, which lets the values be seen, and `discard`. The others of a session are called
     when all of these are prepared.
+
+    >>> class Printing:
+    ...     def save(self, name, tags, values):
+    ...         print(name, list(tags), dict(values))
+    >>> from ipycheckpoint import config, register, savepoint, tags
+    >>> register("Weather", ["wind"])
+    >>> with config("Weather", Printing()), tags(day=1):
+    ...     savepoint("Weather.wind", [3, 4])
+    Weather.wind [('day', '1')] {'data': [3, 4]}
     """
 
     def save(self, name: str, tags: Sequence[tuple[str, str]], values: Mapping[str, object]) -> None:
@@ -41,6 +50,13 @@ class FileHandler:
             the Files of such a place.
         compression: ``"none"``, ``"fast"`` or ``"small"``.
         codec: ``"pickle"``, ``"dill"`` or ``"json"``.
+
+    >>> import tempfile
+    >>> from ipycheckpoint import load
+    >>> place = tempfile.mkdtemp()
+    >>> FileHandler(place, codec="json").save("Weather.wind", [("day", "1")], {"data": [3, 4]})
+    >>> load(f"{place}/day=1/Weather/wind.ckpt")
+    {'data': [3, 4]}
     """
 
     def __init__(

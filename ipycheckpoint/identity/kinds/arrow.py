@@ -83,7 +83,7 @@ def _values(kind: str, head: tuple[bytes, ...], array: Any) -> Shape:
     if types.is_large_string(arrow_type) or types.is_large_binary(arrow_type):
         return Shape(kind, (*head, *_texts(array, 8)))
     if _has_width(arrow_type):
-        width = arrow_type.byte_width
+        width = arrow_type.bit_width // 8  # `byte_width` is younger
         buffer = array.buffers()[1]
         start = array.offset * width
         view = memoryview(buffer)[start : start + len(array) * width] if buffer is not None else memoryview(b"")

@@ -108,7 +108,7 @@ def _by_dill(value: object, error: Exception) -> Shape | Refusal:
             warnings.simplefilter("ignore")
             content = dumps(value)
     except Exception:  # noqa: BLE001 - dill runs the code of many, which may raise anything
-        return Refusal(f"{error}; register a fingerprint for its type, or leave it out with `ignore=`")
+        return Refusal(f"{error}; register a fingerprint for its type")
     return Shape("dill", (text(qualified(type(value))), content))
 
 

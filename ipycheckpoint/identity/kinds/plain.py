@@ -8,12 +8,12 @@ on every Python that we support, whatever they share inside. What is plain depen
 from __future__ import annotations
 
 import pickle
-from itertools import chain, compress, islice, repeat
-from operator import is_
-from typing import TYPE_CHECKING, Any, NamedTuple
+from itertools import chain, compress, islice
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from blake3 import blake3
 
+from ipycheckpoint.identity.kinds.streams import Streams
 from ipycheckpoint.identity.registry import PLAIN_TYPES, shapes_of
 from ipycheckpoint.identity.shapes import Shape, positions
 
@@ -27,7 +27,8 @@ CONTAINERS = frozenset({list, tuple, dict})
 MAX_DEPTH = 64  # the pickler recurses in C, so it must never get anything deep
 MAX_COUNT = 1 << 24  # values; bounds the work where a little memory unfolds into a lot
 MAX_TEXT = 4096  # characters or bytes; a longer text is digested once, however often it is shared
-_CHUNK = 1 << 16
+_CHUNK = 1 << 13  # values; few enough to stay in the processor's cache
+_LARGE = 1 << 12  # values; from here on it pays to ask whether the same was there before
 _SUSPECT_COUNT, _SUSPECT_DEPTH = 1 << 20, 8
 # Past either, a value may be one that refers to itself again and again, and is looked at more closely.
 
@@ -37,6 +38,13 @@ class Extent(NamedTuple):
 
     depth: int
     size: int
+
+
+class Familiar(NamedTuple):
+    """The value is plain: an equal one was digested before."""
+
+    extent: Extent
+    digest: bytes
 
 
 class NotPlain(NamedTuple):
@@ -54,19 +62,22 @@ def is_leaf(value: object) -> bool:
 
 def all_leaves(values: Sequence[object]) -> bool:
     """Whether `is_leaf` holds for each, at the speed of C."""
-    kinds = list(map(type, values))
-    found = set(kinds)
-    return found <= _LEAVES and not _has_long_text(values, kinds, found)
+    found = set(map(type, values))
+    return found <= _LEAVES and not _has_long_text(values, found)
 
 
 _LEAVES = ATOMS | TEXTS
 
 
-def extent(value: object) -> Extent | NotPlain:
-    """The Extent of a plain value. Goes through it in chunks, at the speed of C, in bounded memory."""
+def extent(value: object) -> Extent | Familiar | NotPlain:
+    """The Extent of a plain value. Goes through it in chunks, at the speed of C, in bounded memory.
+
+    What is large and was digested before is recognized by its digest, in a fraction of the time.
+    """
     if type(value) not in CONTAINERS:
         return Extent(1, 1) if is_leaf(value) else NotPlain(1)
     count = deepest = 1
+    is_asked = False
     levels: list[Iterator[object]] = [_inside((value,), has_dicts=type(value) is dict)]
     while levels:
         chunk = list(islice(levels[-1], _CHUNK))
@@ -76,18 +87,28 @@ def extent(value: object) -> Extent | NotPlain:
         depth = len(levels) + 1
         deepest = max(deepest, depth)
         count += len(chunk)
-        kinds = list(map(type, chunk))
-        found = set(kinds)
-        if depth > MAX_DEPTH or count > MAX_COUNT or not found <= PLAIN_TYPES or _has_long_text(chunk, kinds, found):
+        found = set(map(type, chunk))
+        if depth > MAX_DEPTH or count > MAX_COUNT or not found <= PLAIN_TYPES or _has_long_text(chunk, found):
             return NotPlain(count + 50 * deepest)
+        if count >= _LARGE and not is_asked:
+            is_asked = True
+            known = _values.recall(value)
+            if known is not None:
+                return Familiar(known.fact, known.digest)
         if found.isdisjoint(CONTAINERS):
             continue
-        containers = list(compress(chunk, map(CONTAINERS.__contains__, kinds)))
+        containers = _containers(chunk, found)
         is_suspect = depth > _SUSPECT_DEPTH or count > _SUSPECT_COUNT
         if is_suspect and len(set(map(id, containers))) * 2 < len(containers):
             return NotPlain(count)
         levels.append(_inside(containers, has_dicts=dict in found))
     return Extent(deepest, count)
+
+
+def _containers(values: list[object], found: set[type]) -> list[object]:
+    if found <= CONTAINERS:
+        return values
+    return list(compress(values, map(CONTAINERS.__contains__, map(type, values))))
 
 
 def _inside(containers: Sequence[Any], *, has_dicts: bool) -> Iterator[object]:
@@ -100,16 +121,13 @@ def _inside(containers: Sequence[Any], *, has_dicts: bool) -> Iterator[object]:
     return chain(items, chain.from_iterable(map(dict.values, dicts)))
 
 
-def _has_long_text(values: Iterable[object], kinds: list[type], found: set[type]) -> bool:
-    for kind in _TEXTS:
-        if kind in found:
-            of_kind: Iterable[Any] = compress(values, map(is_, kinds, repeat(kind)))
-            if max(map(len, of_kind)) > MAX_TEXT:
-                return True
-    return False
-
-
-_TEXTS = (str, bytes)
+def _has_long_text(values: Sequence[object], found: set[type]) -> bool:
+    """Whether there is one among `values`, of which `found` are the types."""
+    texts = found & TEXTS
+    if not texts:
+        return False
+    long: Iterable[Any] = values if texts == found else compress(values, map(texts.__contains__, map(type, values)))
+    return max(map(len, long)) > MAX_TEXT
 
 
 class _Sink:
@@ -125,8 +143,14 @@ _STREAM = b"\x05\0\0\0\0\0\0\0plain"  # a framed kind, as `Hasher` writes it; a 
 _SCALAR = b"\x06\0\0\0\0\0\0\0scalar"
 
 
-def digest_plain(value: object) -> bytes:
-    """The digest, 32 bytes, of a value that has an Extent."""
+_values = Streams[Extent](_STREAM)
+_leaves = Streams[Literal[True]](b"")
+
+
+def digest_plain(value: object, extent: Extent) -> bytes:
+    """The digest, 32 bytes, of a value that has this Extent."""
+    if extent.size >= _LARGE:
+        return _values.learn(value, extent)
     content = blake3(_STREAM)
     pickler = pickle.Pickler(_Sink(content.update), 5)
     pickler.fast = True
@@ -148,6 +172,19 @@ def leaf_bytes(leaves: Sequence[object]) -> bytes:
     pickler.fast = True
     pickler.dump(leaves if type(leaves) is list else list(leaves))
     return b"".join(chunks)
+
+
+def encoded_leaves(values: Sequence[object]) -> bytes | None:
+    """The `leaf_bytes` of many values that are leaves, all of them; None for others, and for few."""
+    if type(values) is not list or len(values) < _LARGE:
+        return None
+    pieces: list[bytes] = []
+    if _leaves.recall(values, pieces) is None:
+        if not all_leaves(values):
+            return None
+        pieces.clear()
+        _leaves.learn(values, True, pieces)
+    return b"".join(pieces)
 
 
 def set_of_leaves(leaves: Sequence[Any]) -> bytes:

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _ITERATOR = "an iterator is used up as it is read, and can't be looked at without that; make it a list"
-_LOCK = "a lock belongs to this process; pass what it guards, or leave it out with `ignore=`"
+_LOCK = "a lock belongs to this process; pass what it guards"
 _FILE = "an open file changes as it is read; pass its path, or what is in it"
-_CONNECTION = "it is a live connection; open it inside, or leave it out with `ignore=`"
+_CONNECTION = "it is a live connection; open it inside"
 _RUNNING = "it is something that runs; pass its result"
 _WEAK = "what a weak reference leads to may go away; pass the object itself"
 _MOMENT = "it is a moment of a running program, and gone with it"

@@ -49,10 +49,15 @@ def selected(context: Context, options: argparse.Namespace, *, default_all: bool
 
 def nothing(context: Context, options: argparse.Namespace) -> Answer:
     """The answer where no record is picked."""
+    labels = context.cache.catalogue.labels()
     near = [
         label
         for what in options.what
-        for label in difflib.get_close_matches(what, context.cache.catalogue.labels(), n=3)
+        # A function of a module is listed under the names of both.
+        for label in (
+            *difflib.get_close_matches(what, labels, n=3),
+            *(label for label in labels if label.endswith(f".{what}")),
+        )
     ]
     hint = f"; did you mean {' or '.join(dict.fromkeys(near))}?" if near else ""
     named = " ".join(options.what) or "this"

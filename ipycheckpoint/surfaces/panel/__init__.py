@@ -19,6 +19,9 @@ def panel(store: Place | None = None) -> Panel:
 
     Each cache has one panel, which may be shown in many places. Where no widget can be shown, it is a table in plain
     HTML, or in text. Of a cache of your own, it shows what this process knows.
+
+    >>> import tempfile
+    >>> panel(tempfile.mkdtemp()).close()  # in a notebook, the last expression of a cell
     """
     from ipycheckpoint.surfaces.panel.widget import Panel
     from ipycheckpoint.surfaces.plugging import listing_at

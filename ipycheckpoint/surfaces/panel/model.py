@@ -95,6 +95,7 @@ def _view(cache: Cache, state: State, running: Sequence[Event], disk_nbytes: int
         rows, count = listing.page(page, PAGE_ROWS, **wanted)
     restores = listing.restores([row.key for row in rows])
     chosen = listing.rows(keys=state.selected) if state.selected else []
+    waiting = _waiting(cache)
     condition, message = "ready", ""
     if not totals.records:
         condition, message = "empty", _HOW_TO_BEGIN
@@ -105,7 +106,8 @@ def _view(cache: Cache, state: State, running: Sequence[Event], disk_nbytes: int
         **_frame(cache, state, running),
         "condition": condition,
         "message": message,
-        "summary": summary(totals, disk_nbytes),
+        "summary": [*summary(totals, disk_nbytes), *_unsent(cache, waiting)],
+        "waiting": waiting,
         "choices": {
             "kind": [[kind, kind] for kind in KINDS],
             "status": [[status, f"{GLYPHS[status]} {status}"] for status in STATUSES],
@@ -136,6 +138,7 @@ def _frame(cache: Cache, state: State, running: Sequence[Event]) -> View:
             "descending": state.descending,
         },
         "choices": {"kind": [], "status": [], "tag": []},
+        "waiting": 0,
         "running": [{"label": event.label, "kind": event.kind, "key": event.key} for event in running],
         "page": {"number": 0, "count": 1, "words": ""},
         "opened": state.opened or "",
@@ -169,6 +172,19 @@ def summary(totals: Totals, disk_nbytes: int | None) -> list[dict[str, str]]:
         {"name": "Failed loads", "value": f"{totals.failed:,}", "note": ""},
         {"name": "Untrusted", "value": f"{totals.untrusted:,}", "note": ""},
     ]
+
+
+def _waiting(cache: Cache) -> int:
+    """How many entries a shared store doesn't have yet, whoever is to send them."""
+    left = getattr(cache.store, "left", None)
+    return 0 if left is None else len(left())
+
+
+def _unsent(cache: Cache, number: int) -> list[dict[str, str]]:
+    if not number:
+        return []
+    note = f"{'entry' if number == 1 else 'entries'} for {cache.location}"
+    return [{"name": "Not sent yet", "value": f"{number:,}", "note": note}]
 
 
 def _misses(number: int) -> str:

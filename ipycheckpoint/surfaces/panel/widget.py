@@ -36,8 +36,14 @@ _BESIDE = Path(__file__).parent
 UPDATE_SECONDS = 0.25
 """News are shown at most so often."""
 
+_WAITING_SECONDS = 1.0
+"""So often it is looked whether what waits for a shared store has been sent."""
+
 _MEASURE_SECONDS = 10.0
 """So often at most the store is asked how much room it takes."""
+
+_VIEW = "application/vnd.jupyter.widget-view+json"
+_VIEW_VERSION = {"version_major": 2, "version_minor": 0}
 
 _ANNOUNCED = {"kept": "kept", "failed": "could not be loaded"}
 
@@ -124,8 +130,12 @@ class Panel(anywidget.AnyWidget):
             finally:
                 self._lock.release()
         else:
+            self._show_in(max(wait, UPDATE_SECONDS / 5))
+
+    def _show_in(self, seconds: float) -> None:
+        if self._timer is None:
             # Not on the kernel's own loop: while a cell runs, that stands still.
-            self._timer = threading.Timer(max(wait, UPDATE_SECONDS / 5), self._show_later)
+            self._timer = threading.Timer(seconds, self._show_later)
             self._timer.daemon = True
             self._timer.start()
 
@@ -145,6 +155,8 @@ class Panel(anywidget.AnyWidget):
         label = self.details.get("label")
         explanation = workspace.current().explanation(label) if label else None
         self.details = details(self._cache, self._state, explanation)
+        if self.view["waiting"] and self._places:
+            self._show_in(_WAITING_SECONDS)  # nobody tells when it has been sent
 
     def _measure(self) -> None:
         """Find out, in a thread of its own, how much room the store takes, unless that is known."""
@@ -173,7 +185,9 @@ class Panel(anywidget.AnyWidget):
         return self._bundle(pages.facts(self._cache), **kwargs)
 
     def _bundle(self, facts: View, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        found: Any = super()._repr_mimebundle_(**kwargs)
+        # ipywidgets 7 makes no bundle, nor did anywidget in its place at first.
+        bundle = getattr(super(), "_repr_mimebundle_", None)
+        found: Any = bundle(**kwargs) if bundle else {_VIEW: {**_VIEW_VERSION, "model_id": self.model_id}}
         data, metadata = found if isinstance(found, tuple) else (found, {})
         return {**data, "text/html": pages.as_html(facts), "text/plain": pages.as_text(facts)}, metadata
 

@@ -10,6 +10,7 @@ import pytest
 from ipycheckpoint.cache.cache import Cache
 from ipycheckpoint.cache.catalogue import Catalogue
 from ipycheckpoint.cache.upkeep import listed
+from ipycheckpoint.record.trust import Keyring
 from ipycheckpoint.store.directory import DirectoryStore
 from ipycheckpoint.store.memory import MemoryStore
 from tests.contracts.cache_contract import CacheContract, draft, identity
@@ -85,3 +86,22 @@ class TestCacheInDirectory(OnAnyStore):
         shutil.rmtree(self.path)
         assert cache.find(identity("a").key) is None
         cache.close()
+
+
+def test_a_large_result_is_not_read_again_to_see_whether_it_can_be_recalled():
+    read = []
+
+    class Counting(MemoryStore):
+        def get(self, name):
+            read.append(name)
+            return super().get(name)
+
+    keyring = Keyring(secret=b"s" * 32)
+    cache = Cache(Counting(), Catalogue(None, lambda: (), signers=keyring.signers), keyring)
+    cache.save(draft(identity("a"), list(range(100_000))))
+    cache.find(identity("a").key)
+    before = len(read)
+    assert cache.recall(identity("a").key) is None
+    cache.hold(identity("a").key)
+    assert len(read) == before
+    cache.close()

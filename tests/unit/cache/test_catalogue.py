@@ -538,7 +538,7 @@ class TestRebuilding:
             yield Listed(header_of(1))
             other.add(Listed(header_of(60)))
 
-        catalogue._records = records
+        catalogue._tables.records = records
         catalogue.rebuild()
         assert numbers(catalogue.rows()) == [60, 1]
         catalogue.close()

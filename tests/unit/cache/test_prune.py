@@ -316,9 +316,10 @@ class TestRoom:
         cache.max_bytes = BIG
         keep(cache, "before", value=1)
         monkeypatch.setattr(cache, "_room", Room())
-        monkeypatch.setattr(cache.store, "entries", broken)
-        with pytest.warns(CheckpointWarning, match="can't be pruned: .*it is broken"):
-            key = keep(cache, "a", value=2)
+        with monkeypatch.context() as patch:
+            patch.setattr(cache.store, "entries", broken)
+            with pytest.warns(CheckpointWarning, match="can't be pruned: .*it is broken"):
+                key = keep(cache, "a", value=2)
         assert isinstance(cache.find(key), Found)
 
 

@@ -9,9 +9,10 @@ import pytest
 
 pytest.importorskip("fsspec")
 
+from ipycheckpoint.cache import rolls
 from ipycheckpoint.cache.cache import Cache
 from ipycheckpoint.cache.prune import Limits, prune
-from ipycheckpoint.cache.rolls import ROLLS
+from ipycheckpoint.cache.rolls import ROLLS, merge
 from ipycheckpoint.cache.verify import verify
 from ipycheckpoint.record.trust import Keyring
 from ipycheckpoint.store.directory import DirectoryStore
@@ -139,3 +140,79 @@ def test_a_roll_that_is_damaged_costs_nothing_but_time(tmp_path, url):
     for entry in list(store.entries(ROLLS)):
         store.put(entry.name, [b"{}\nnonsense\n"])
     assert {row.key for row in Cache.at(url, keyring=RING).rows()} == set(keys)
+
+
+def many_rolls(tmp_path: Path, url: str, number: int = 20) -> list[str]:
+    """So many processes have kept a record each."""
+    keys = []
+    for n in range(number):
+        cache = near(tmp_path / "a", url)
+        keys.append(cache.save(draft(identity(f"x{n}"), n)).key)
+        cache.close()
+    assert len(list(RemoteStore(url).entries(ROLLS))) == number
+    return keys
+
+
+def test_who_prunes_makes_one_roll_of_many_and_all_is_listed_from_it(tmp_path, url, monkeypatch):
+    keys = many_rolls(tmp_path, url)
+    prune(Cache.at(url, keyring=RING), Limits())
+    assert len(list(RemoteStore(url).entries(ROLLS))) == 1
+    asked: list[str] = []
+    fetch = RemoteStore.fetch
+    monkeypatch.setattr(RemoteStore, "fetch", lambda self, names: asked.extend(names) or fetch(self, names))
+    assert {row.key for row in Cache.at(url, keyring=RING).rows()} == set(keys)
+    assert len(asked) == 1
+
+
+def test_a_merged_roll_has_no_lines_of_what_is_gone(tmp_path, url):
+    keys = many_rolls(tmp_path, url)
+    store = RemoteStore(url)
+    store.remove(f"records/{keys[0]}")
+    assert merge(store) == 20
+    [roll] = store.entries(ROLLS)
+    assert len(bytes(store.get(roll.name).view).splitlines()) == 19
+
+
+def test_merged_rolls_are_not_larger_than_they_should_be(tmp_path, url, monkeypatch):
+    keys = many_rolls(tmp_path, url)
+    monkeypatch.setattr(rolls, "_FULL_NBYTES", 4000)
+    store = RemoteStore(url)
+    assert merge(store) == 20
+    assert 1 < len(list(store.entries(ROLLS))) < 20
+    assert {row.key for row in Cache.at(url, keyring=RING).rows()} == set(keys)
+
+
+def test_few_rolls_stay_as_they_are(tmp_path, url):
+    many_rolls(tmp_path, url, 3)
+    assert merge(RemoteStore(url)) == 0
+    assert len(list(RemoteStore(url).entries(ROLLS))) == 3
+
+
+def test_a_merge_that_is_cut_off_hides_no_record(tmp_path, url, monkeypatch):
+    keys = many_rolls(tmp_path, url)
+    with monkeypatch.context() as patch:
+        patch.setattr(RemoteStore, "remove", None)
+        with pytest.raises(TypeError):
+            merge(RemoteStore(url))
+    assert {row.key for row in Cache.at(url, keyring=RING).rows()} == set(keys)
+
+
+def test_looking_at_what_is_to_be_pruned_merges_nothing(tmp_path, url):
+    many_rolls(tmp_path, url)
+    prune(Cache.at(url, keyring=RING), Limits(), dry_run=True)
+    assert len(list(RemoteStore(url).entries(ROLLS))) == 20
+
+
+def test_a_record_that_was_kept_anew_is_listed_as_the_new_one_whatever_was_merged_since(tmp_path, url):
+    many_rolls(tmp_path, url)
+    old = next(iter(Cache.at(url, keyring=RING).rows()))
+    store = RemoteStore(url)
+    [stale] = [e for e in store.entries(ROLLS) if old.key.encode() in bytes(store.get(e.name).view)]
+    content = bytes(store.get(stale.name).view)
+    cache = near(tmp_path / "a", url)
+    made = next(draft(identity(f"x{n}"), n) for n in range(20) if identity(f"x{n}").key == old.key)
+    cache.save(made)
+    cache.close()
+    store.put("rolls/a-later-one", [content])
+    [new] = [row for row in Cache.at(url, keyring=RING).rows() if row.key == old.key]
+    assert new.created > old.created

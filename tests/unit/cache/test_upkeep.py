@@ -139,7 +139,8 @@ class TestVerification:
 
 def test_what_was_copied_or_removed_behind_the_catalogue_is_noticed(cache):
     assert cache.upkeep.is_listed()
-    cache.save(draft(identity("a"), 1))
+    for name in "ab":
+        cache.save(draft(identity(name), 1))
     assert cache.upkeep.is_listed()
     cache._store.remove(f"records/{KEY}")
     assert not cache.upkeep.is_listed()

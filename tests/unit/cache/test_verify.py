@@ -185,13 +185,13 @@ def test_garbage_is_told_of_and_removed_once_it_is_old(cache, monkeypatch):
 def test_what_a_killed_writer_left_is_removed_once_it_is_old(cache, path):
     new = path / "files" / "@new"
     new.mkdir(parents=True, exist_ok=True)
-    (new / "1-old").write_bytes(b"x")
-    (new / "2-young").write_bytes(b"x")
-    os.utime(new / "1-old", (time.time() - 7200,) * 2)
+    (new / f"1-{16 * '0'}").write_bytes(b"x")
+    (new / f"2-{16 * '0'}").write_bytes(b"x")
+    os.utime(new / f"1-{16 * '0'}", (time.time() - 7200,) * 2)
     [finding] = verify(cache).findings
     assert finding.what == "leftover"
     verify(cache, fix=True)
-    assert [file.name for file in new.iterdir()] == ["2-young"]
+    assert [file.name for file in new.iterdir()] == [f"2-{16 * '0'}"]
 
 
 def test_a_listing_that_has_gone_stale_is_made_anew(cache):
@@ -253,7 +253,7 @@ class TestDamagedDatabase:
     def test_a_file_that_is_no_database_gives_no_rows(self, tmp_path):
         file = tmp_path / "small.sqlite"
         file.write_bytes(b"no database" * 1000)
-        assert damage.complaint(file)
+        assert damage.complaint(file, damage.SMALL)
         assert list(damage.rows(file)) == []
 
 

@@ -244,4 +244,4 @@ def test_a_fault_of_the_cache_costs_a_warning_and_never_the_result(
     said: list[str] = []
     outcome = run(cache, 1, gives="a", warn=said.append)
     assert outcome.value == "a"
-    assert "out of order" in "".join([*said, str(getattr(outcome, "problem", ""))])
+    assert "out of order" in "".join([*said, str(getattr(outcome, "problem", "")), outcome.explanation.reason])

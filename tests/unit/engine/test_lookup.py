@@ -63,7 +63,7 @@ def test_many_changes_are_counted(cache: Cache) -> None:
 
 
 def test_a_first_run_says_that_it_is_one(cache: Cache) -> None:
-    assert said(look_up(cache, work(1), "on", pytest.fail)) == "nothing is kept under this label yet"
+    assert said(look_up(cache, work(1), "on", pytest.fail)) == "nothing was kept under this label yet"
 
 
 def test_refresh_does_not_look(cache: Cache) -> None:

@@ -13,6 +13,7 @@ import tempfile
 import threading
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -129,6 +130,26 @@ def test_what_a_run_touches_is_in_its_trace(run: Callable[[], object], expected:
     write("a")
     write("deep/x")
     assert paths(touched(run)) == expected
+
+
+@pytest.mark.parametrize("when", ["while the trace is made", "while it is verified"])
+def test_what_others_append_at_that_very_moment_is_no_change(when: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def look(path: str) -> files.Status | None:
+        found = files.Status.of(path)
+        with open(path, "a") as file:
+            file.write("another's")
+        return found
+
+    with watched(Watch(work(), None)) as watch:
+        put("log", mode="a")
+    with monkeypatch.context() as patch:
+        if when == "while the trace is made":
+            patch.setattr(trace, "Status", SimpleNamespace(of=look))
+        kept = watch.trace()
+    with monkeypatch.context() as patch:
+        if when == "while it is verified":
+            patch.setattr(trace, "Status", SimpleNamespace(of=look))
+        assert said(kept) == []
 
 
 def test_nothing_is_seen_before_and_after_a_run(tmp_path: Path) -> None:

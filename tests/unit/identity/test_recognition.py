@@ -22,6 +22,9 @@ import settings
 RATE, NAME, PAIR = 3, "x", (1, "a")
 ITEMS, UNUSED = [1, 2], 5
 
+class Equal:
+    def __eq__(self, other): return True
+    def __call__(self, x): return x
 def deep(x): return x + RATE
 def helper(x, power=2, *, base=10): return deep(x) ** power + base
 def passed(x): return x
@@ -105,6 +108,21 @@ SEEN = [
     "missing = 1",
     "del NAME",
     "def f(x, y='a', *rest, z=1.5, **more): return x",
+    "RATE = 3.0",
+    "PAIR = (True, 'a')",
+    "deep.__defaults__ = (1,)",
+    "deep.__kwdefaults__ = {'base': 1}",
+    "helper.__defaults__ = (2.0,)",
+    "helper.__kwdefaults__ = {'base': 10.0}",
+    "helper.__defaults__ = None",
+    "passed.__dict__ = {'mark': 1}",
+    "RATE = Equal()",
+    "deep = Equal()",
+    "deep.__defaults__ = (Equal(),)",
+    "helper.__defaults__ = (Equal(),)",
+    "helper.__defaults__ = (np.zeros(2),)",
+    "helper.__kwdefaults__ = {'base': np.zeros(2)}",
+    "passed.__dict__ = {'mark': Equal()}",
 ]
 
 
@@ -230,6 +248,15 @@ def test_a_checkpoint_that_watches_is_never_recognized(tmp_path: Any) -> None:
     recognizer = Recognizer()
     identify_call(unfold(f, (1,)), "f", recognizer=recognizer)
     assert recognizer.key(f, (1,), {}, ()) is None
+
+
+def test_a_whole_zero_beside_a_float_is_recognized() -> None:
+    def f(x: float, y: float) -> float:
+        return x + y
+
+    recognizer = Recognizer()
+    key = identify_call(unfold(f, (0, 1.5)), "f", recognizer=recognizer).identity.key
+    assert recognizer.key(f, (0, 1.5), {}, ()) == key
 
 
 def test_tags_count() -> None:

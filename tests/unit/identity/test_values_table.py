@@ -7,6 +7,7 @@ import os
 import pickle
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -40,13 +41,19 @@ def test_a_digest_does_not_change_when_the_value_is_digested_again(value, other)
 _UNPICKLABLE = (memoryview, type({}.keys()), type({}.values()), type(value_table.types.MappingProxyType({})))
 
 
-def _survives_pickle(value):
+# What holds a generator of numpy, whose seed numpy's pickles left out before 2.0.
+_SEEDED = ("numpy: generators", "numpy: seeds", "estimators: HistGradientBoostingClassifier")
+
+
+def _survives_pickle(claim, value):
+    if claim in _SEEDED and version("numpy").startswith("1."):
+        return False
     # A tensor leaves its gradient behind; the codec of records keeps it.
     return not isinstance(value, _UNPICKLABLE) and getattr(value, "grad", None) is None
 
 
 @pytest.mark.parametrize(
-    "value", _named([(c, [v]) for c, values in EQUAL + DIFFERENT for v in values if _survives_pickle(v)])
+    "value", _named([(c, [v]) for c, values in EQUAL + DIFFERENT for v in values if _survives_pickle(c, v)])
 )
 def test_a_restored_value_has_the_digest_of_the_computed_one(value):
     assert digest_value(pickle.loads(pickle.dumps(value, 5))) == digest_value(value)

@@ -166,7 +166,7 @@ LINE = bytes(record({"a": 1})[0]).splitlines()[0].decode()
         LINE.replace('"offset":0', '"offset":-1').encode() + b"\n",
         LINE.replace('"nbytes":8', '"nbytes":1e3').encode() + b"\n",
         LINE.replace('"created":1.5', '"created":"1"').encode() + b"\n",
-        LINE.replace('"tags":[]', '"tags":[1]').encode() + b"\n",
+        LINE.replace('"label":', '"tags":[1],"label":').encode() + b"\n",
     ],
     ids=lambda data: repr(data[:30]),
 )

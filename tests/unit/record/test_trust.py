@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -155,7 +156,7 @@ def test_secrets_are_for_the_user_alone_after_a_rotation_too(tmp_path):
     ring.sign(HEADER)
     ring.rotate()
     files = [path for path in (tmp_path / "private").rglob("*") if path.is_file()]
-    assert len(files) == 2
+    assert len(files) == 3
     assert {path.stat().st_mode & 0o777 for path in files} == {0o600}
     assert {path.stat().st_mode & 0o777 for path in (tmp_path / "private", tmp_path / "private" / "accepted")} == {
         0o700
@@ -170,6 +171,72 @@ def test_a_rotation_that_fails_leaves_the_old_secret_in_force(tmp_path, monkeypa
         ring.rotate()
     monkeypatch.undo()
     assert ring_at(tmp_path).sign(HEADER) == signature
+
+
+ROTATE = """
+import sys
+from pathlib import Path
+from ipycheckpoint.record.trust import Keyring
+ring = Keyring(Path(sys.argv[1]), accept=tuple)
+sys.stdin.readline()
+for number in range(20):
+    ring.rotate()
+    print(ring.sign(f"{sys.argv[2]} {number}".encode()).value)
+"""
+
+
+@pytest.mark.parametrize("there_is_one", [True, False])
+def test_when_several_rotate_at_once_whatever_any_of_them_signed_stays_good(tmp_path, there_is_one):
+    path = tmp_path / "secret"
+    first = ring_at(tmp_path).sign(HEADER) if there_is_one else None
+    running = [
+        subprocess.Popen(
+            [sys.executable, "-c", ROTATE, path, name], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        for name in "abc"
+    ]
+    for process in running:
+        process.stdin.write("\n")
+        process.stdin.flush()
+    signed = {f"{name} {n}": value for name, process in zip("abc", running, strict=True)
+              for n, value in enumerate(process.communicate()[0].split())}  # fmt: skip
+    ring = ring_at(tmp_path)
+    assert len(signed) == 60
+    for header, value in signed.items():
+        assert any(ring.verify(header.encode(), Signature("hmac-sha256", who, value)) for who in ring.signers())
+    assert first is None or ring.verify(HEADER, first)
+
+
+def test_who_is_killed_while_rotating_leaves_a_secret_that_accepts_what_was_signed(tmp_path, monkeypatch):
+    signature = ring_at(tmp_path / "home").sign(HEADER)
+    calls = []
+
+    def noting(real):
+        def note(*args, **options):
+            shutil.copytree(tmp_path / "home", tmp_path / f"{len(calls)}")
+            calls.append(real)
+            return real(*args, **options)
+
+        return note
+
+    for owner, name in [
+        (os, "open"),
+        (os, "link"),
+        (os, "fsync"),
+        (Path, "mkdir"),
+        (Path, "replace"),
+        (Path, "unlink"),
+    ]:
+        monkeypatch.setattr(owner, name, noting(getattr(owner, name)))
+    ring_at(tmp_path / "home").rotate()
+    monkeypatch.undo()
+    assert len(calls) > 8
+    for number in range(len(calls)):
+        ring = ring_at(tmp_path / str(number))
+        assert ring.verify(HEADER, signature)
+        assert ring.verify(b"more", ring.sign(b"more"))
+        ring.rotate()
+        assert ring.verify(HEADER, signature)
 
 
 @pytest.mark.parametrize("as_folder", [True, False])

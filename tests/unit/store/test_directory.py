@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -342,6 +342,68 @@ class TestForksAndThreads:
         store.close()
         store.put("a", [b"2"])
         assert content_of(store, "a") == b"2"
+
+
+class TestRenewals:
+    """What was renewed a moment ago is known without a look, unless anybody else has changed anything."""
+
+    @pytest.mark.parametrize("who", ["we", "another store", "rm"])
+    @pytest.mark.filterwarnings("ignore::ipycheckpoint.errors.CheckpointWarning")
+    def test_what_was_removed_since_is_not_renewed(self, store: DirectoryStore, place: Path, who: str) -> None:
+        store.put("a", [b"1"])
+        assert store.renew("a", 0.0)
+        if who == "we":
+            store.remove("a")
+        elif who == "rm":
+            shutil.rmtree(place)
+        else:
+            with closing(DirectoryStore(place)) as other:
+                other.remove("a")
+        assert not store.renew("a", 0.0)
+
+    def test_what_is_older_than_it_may_be_is_renewed_again(self, store: DirectoryStore) -> None:
+        store.put("a", [b"1"])
+        assert store.renew("a", 0.0)
+        time.sleep(0.02)
+        limit = time.time()
+        assert store.renew("a", limit)
+        [entry] = store.entries("a")
+        assert entry.modified >= limit
+
+
+class TestNumbersOfRows:
+    def test_each_put_has_a_number_above_all_before(self, store: DirectoryStore) -> None:
+        for name in ("a", "b", "a"):
+            store.put(name, [b"1"])
+        assert [name for _, _, name in store.rows_from(0)] == ["b", "a"]
+        assert store.rows_from(0)[-1][:2] == store.newest_row()
+        assert [name for _, _, name in store.rows_from(store.newest_row()[0])] == ["a"]
+
+    def test_a_renewal_is_no_put(self, store: DirectoryStore) -> None:
+        for name in ("a", "b"):
+            store.put(name, [b"1"])
+        before = store.rows_from(0)
+        assert store.renew("a", time.time())
+        assert store.rows_from(0) == before
+
+    def test_a_large_value_has_none(self, store: DirectoryStore) -> None:
+        store.put("a", [b"x" * 100_000])
+        assert not store.is_row(100_000)
+        assert store.rows_from(0) == []
+
+    def test_where_there_is_nothing_there_are_none_and_nothing_is_written(self, place: Path) -> None:
+        store = DirectoryStore(place)
+        assert (store.rows_from(0), store.newest_row(), store.rows_state()) == ([], None, None)
+        assert not place.exists()
+
+    def test_their_numbers_keep_their_order_when_the_file_is_compacted(self, store: DirectoryStore) -> None:
+        for number in range(200):
+            store.put(f"n{number}", [b"x" * 1000])
+        for number in range(0, 200, 2):
+            store.remove(f"n{number}")
+        before = [name for _, _, name in store.rows_from(0)]
+        store.compact()
+        assert [name for _, _, name in store.rows_from(0)] == before
 
 
 def same_file_is_open(file: os.stat_result) -> bool:

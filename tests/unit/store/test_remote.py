@@ -48,7 +48,7 @@ def test_a_protocol_that_nobody_knows_is_a_store_error_that_names_the_url() -> N
 
 
 def test_without_fsspec_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "fsspec.core", None)
+    monkeypatch.setitem(sys.modules, "fsspec", None)
     with pytest.raises(UsageError, match=r"pip install 'ipycheckpoint\[remote\]'"):
         RemoteFiles("memory://x").read("a")
 
@@ -57,6 +57,12 @@ def test_without_the_protocols_own_package_the_error_names_it(monkeypatch: pytes
     monkeypatch.setitem(sys.modules, "adlfs", None)
     with pytest.raises(UsageError, match="adlfs"):
         RemoteFiles("abfs://bucket/x").read("a")
+
+
+@pytest.fixture
+def _once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is one attempt, and no second one after a while."""
+    monkeypatch.setattr("ipycheckpoint.store.connection._PAUSES_SECONDS", ())
 
 
 class _Failing:
@@ -71,6 +77,7 @@ class _Failing:
         return fail
 
 
+@pytest.mark.usefixtures("_once")
 @pytest.mark.parametrize(
     ("action", "call"),
     [
@@ -82,7 +89,7 @@ class _Failing:
 )
 def test_whatever_a_protocol_raises_is_a_store_error(action: str, call: Any) -> None:
     files = RemoteFiles("sftp://host/x")
-    files._opened = (_Failing(), "/x")
+    files._connection._opened = (_Failing(), "/x")
     with pytest.raises(StoreError, match="the server is gone") as caught:
         call(files)
     assert caught.value.action == action
@@ -94,7 +101,7 @@ def test_a_move_that_fails_leaves_the_old_file_whole_and_nothing_else(
 ) -> None:
     files = RemoteFiles(f"file://{tmp_path}/place")
     files.write("a", [b"old"])
-    system, _ = files._at("")
+    system, _ = files._connection.root()
 
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError("the server is gone")

@@ -10,15 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
 
 pytest.importorskip("fsspec")
 
 from ipycheckpoint.errors import StoreError, UsageError
 from ipycheckpoint.store.base import Store
 from ipycheckpoint.store.shared import RemoteStore
-from tests.contracts.store_contract import ACTIONS, SharedStoreContract, StoreContract, content_of, names_of
-from tests.servers import s3_server
+from tests.contracts.store_contract import SharedStoreContract, StoreContract, content_of, names_of
 
 
 class TestInMemory(StoreContract):
@@ -36,29 +34,6 @@ class TestOnADisk(SharedStoreContract):
         store = RemoteStore(f"file://{path}")
         store.path = path
         return store
-
-
-@pytest.fixture(scope="module")
-def s3():
-    with s3_server() as options:
-        yield options
-
-
-class TestOnS3(StoreContract):
-    """A real server on this machine."""
-
-    @pytest.fixture(autouse=True)
-    def _options(self, s3):
-        self.options = s3
-
-    def open(self, path: Path) -> Store:
-        return RemoteStore(f"s3://team/{uuid.uuid4().hex}", **self.options)
-
-    # Each step is a request: a few examples will do.
-    @settings(max_examples=5, suppress_health_check=[HealthCheck.differing_executors])
-    @given(actions=ACTIONS)
-    def test_it_behaves_like_a_dict(self, actions):
-        StoreContract.test_it_behaves_like_a_dict.hypothesis.inner_test(self, actions)
 
 
 @pytest.fixture
@@ -138,14 +113,21 @@ def test_nothing_is_opened_before_it_is_used() -> None:
     assert RemoteStore("nowhere://x").location == "nowhere://x"
 
 
+@pytest.mark.usefixtures("_once")
 def test_credentials_are_shown_nowhere() -> None:
     store = RemoteStore("sftp://me:secret@nowhere.invalid/cache")
-    store._files._opened = (_Failing(), "/cache")
+    store._files._connection._opened = (_Failing(), "/cache")
     with pytest.raises(StoreError) as caught:
         store.get("a")
     assert store.location == "sftp://nowhere.invalid/cache"
     assert "secret" not in str(caught.value)
     assert "the server" in str(caught.value)
+
+
+@pytest.fixture
+def _once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is one attempt, and no second one after a while."""
+    monkeypatch.setattr("ipycheckpoint.store.connection._PAUSES_SECONDS", ())
 
 
 class _Failing:
@@ -160,6 +142,7 @@ class _Failing:
         return fail
 
 
+@pytest.mark.usefixtures("_once")
 @pytest.mark.parametrize(
     "call",
     [
@@ -175,12 +158,12 @@ class _Failing:
 )
 def test_whatever_a_protocol_raises_is_a_store_error_with_the_url(call: Any) -> None:
     store = RemoteStore("sftp://host/x")
-    store._files._opened = (_Failing(), "/x")
+    store._files._connection._opened = (_Failing(), "/x")
     with pytest.raises(StoreError, match=r"sftp://host/x.*is gone"):
         call(store)
 
 
 def test_without_fsspec_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "fsspec.core", None)
+    monkeypatch.setitem(sys.modules, "fsspec", None)
     with pytest.raises(UsageError, match=r"pip install 'ipycheckpoint\[remote\]'"):
         RemoteStore("memory://x").get("a")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import time
 import uuid
 from pathlib import Path
 from typing import Any
@@ -92,6 +93,7 @@ class _Tiers(StoreContract):
         store.put("a", [b"x" * nbytes])
         store.flush()
         [before] = store.entries("a")
+        time.sleep(0.01)
         assert store.renew("a", before.modified + 0.001)
         assert not store.remove_old("a", before.modified + 0.001)
 
@@ -329,3 +331,18 @@ def test_what_stays_out_of_reach_is_asked_less_and_less(shared, monkeypatch):
     for now[0] in range(0, 3600, 10):
         store.get("a")
     assert len(shared.asked) <= 12
+
+
+def test_what_is_marked_while_another_thread_sends_it_does_not_stay_marked(shared, monkeypatch):
+    """The mark comes after the other one's was taken away: who has set it sees to it that it goes, too."""
+    store = tiered(shared)
+    put = store.local.put
+
+    def put_late(name, chunks):
+        if name.startswith(PENDING):
+            store._known[name.removeprefix(PENDING)] = time.monotonic()  # another thread has sent it just now
+        put(name, chunks)
+
+    monkeypatch.setattr(store.local, "put", put_late)
+    store.put("records/a", [b"1"])
+    assert store.flush(10) == 0

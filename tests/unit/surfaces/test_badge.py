@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from ipycheckpoint.digest import digest
-from ipycheckpoint.errors import CannotKeep
+from ipycheckpoint.errors import CannotKeep, StoreError, Unidentifiable
 from ipycheckpoint.identity.explain import Explanation, clock
 from ipycheckpoint.identity.identity import Key
 from ipycheckpoint.record.outcome import Computed, Outcome, Refused, Restored
@@ -51,12 +51,33 @@ OUTCOMES: list[tuple[Outcome, str]] = [
     (Computed(1, MISS, 41.23), "computed 41.2 s · because: input `<df>` changed"),
     (
         Refused(1, MISS, 1.0, CannotKeep("conn", "Connection", "it is a live connection")),
-        "computed 1.0 s · not kept: can't keep `conn` (Connection): it is a live connection",
+        (
+            "computed 1.0 s · not kept: can't keep `conn` (Connection): it is a live connection"
+            " · leave it out with --exclude conn"
+        ),
+    ),
+    (
+        Refused(1, MISS, 1.0, CannotKeep("count", "hidden state", "a hit could not repeat that")),
+        "computed 1.0 s · not kept: can't keep `count` (hidden state): a hit could not repeat that",
+    ),
+    (
+        Refused(1, MISS, 1.0, Unidentifiable("client._sock", "socket", "it is a live connection")),
+        (
+            "computed 1.0 s · not kept: `client._sock` (socket) has no stable identity: it is a live connection"
+            " · name the inputs that count with --inputs"
+        ),
+    ),
+    (
+        Refused(1, MISS, 1.0, StoreError("x in /data", "write", "Read-only file system")),
+        (
+            "computed 1.0 s · not kept: can't write x in /data: Read-only file system"
+            " · name another place with %config Checkpoint.directory"
+        ),
     ),
 ]
 
 
-@pytest.mark.parametrize(("outcome", "words"), OUTCOMES, ids=["restored", "kept", "noted", "computed", "refused"])
+@pytest.mark.parametrize(("outcome", "words"), OUTCOMES)
 def test_the_line_in_words(outcome: Outcome, words: str) -> None:
     assert in_words(outcome) == words
     assert words in bundle(outcome)["text/plain"]

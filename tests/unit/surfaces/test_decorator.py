@@ -117,7 +117,7 @@ def test_forget_all_forgets_every_call_of_this_function_and_no_other() -> None:
 
 
 def test_why_names_what_changed() -> None:
-    assert "nothing is kept" in double.why(1).reason
+    assert "nothing was kept" in double.why(1).reason
     double(1)
     assert double.why(1).verdict == "hit"
     explanation = double.why(5)

@@ -13,7 +13,8 @@ from ipycheckpoint.identity.explain import Explanation
 from ipycheckpoint.progress import Progress, advance, measured
 from ipycheckpoint.record.outcome import Computed
 from ipycheckpoint.surfaces.badge import MIME, progress_in_words
-from ipycheckpoint.surfaces.line import Line, Pace
+from ipycheckpoint.surfaces.line import Line
+from ipycheckpoint.surfaces.pace import Pace
 
 OUTCOME = Computed(None, Explanation("miss", "x", "it is new"), 1.0)
 LAST = "● computed 1.0 s · because: it is new"

@@ -155,6 +155,13 @@ def test_what_fits_nothing_ends_with_1_and_tells_what_is_near(run, name):
     assert "did you mean train?" in out
 
 
+def test_a_function_of_a_module_is_told_of_by_its_bare_name(run, place):
+    cache = Cache.at(place)
+    cache.save(draft(identity("y", label="models.fit"), "text"))
+    cache.close()
+    assert "did you mean models.fit?" in run("show", "fit")[1]
+
+
 @pytest.mark.parametrize("name", ["show", "why", "forget", "pin", "unpin", "trust", "untrust", "export"])
 def test_what_names_nothing_is_misuse(run, name):
     code, _, err = run(name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 
 import pytest
@@ -137,3 +138,22 @@ def test_a_view_writes_nothing(cache, tmp_path) -> None:
     seen(reader)
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "cache").rglob("*")} == before
     reader.close()
+
+
+def test_what_waits_for_a_shared_store_is_counted_until_it_is_there(tmp_path, monkeypatch) -> None:
+    pytest.importorskip("fsspec")
+    from ipycheckpoint.store.shared import RemoteStore
+
+    gate = threading.Event()
+    put = RemoteStore.put
+    monkeypatch.setattr(RemoteStore, "put", lambda *given: gate.wait(60) and put(*given))
+    cache = Cache.at(f"memory://{tmp_path.name}", local=tmp_path / "near")
+    keep(cache, "train")
+    view = seen(cache)
+    assert view["waiting"] >= 1
+    assert facts(view)["Not sent yet"] == str(view["waiting"])
+    gate.set()
+    cache.flush()
+    assert seen(cache)["waiting"] == 0
+    assert "Not sent yet" not in facts(seen(cache))
+    cache.close()

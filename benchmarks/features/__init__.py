@@ -1,0 +1,1 @@
+"""What tools for keeping results can do: questions that small programs answer, each in fresh processes."""
