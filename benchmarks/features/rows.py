@@ -431,7 +431,7 @@ def unloadable(trial: Trial) -> Verdict:
     for verdict in (first(trial, scene, 9), restored(trial, scene, 9)):
         if verdict is not None and verdict.word == "no":
             return Verdict("no", f"unchanged, it {verdict.why}")
-    package.write_text("class NewModel:\n    pass\n\ndef make():\n    return NewModel()\n")
+    package.write_text("class NewerModel:\n    pass\n\ndef make():\n    return NewerModel()\n")
     seen = trial.run(scene)
     if verdict := failed(seen):
         return verdict

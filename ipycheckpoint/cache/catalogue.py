@@ -265,8 +265,10 @@ class Catalogue:
         self._tables.close()
 
     def __del__(self) -> None:
-        if hasattr(self, "_matches"):
+        try:
             self.close()
+        except Exception:  # noqa: BLE001, S110 - it was never opened, or at the end of a process nothing works any more
+            pass
 
     def _ask_once(self, query: str, values: list[Any]) -> list[Any]:
         """As `_ask`, with the answer of before where nobody has changed anything since."""

@@ -50,6 +50,8 @@ class Miss:
     explanation: Explanation
     work: Work
     """The same Work with previews and outlines, taken while its values are still what they were before the run."""
+    is_new: bool = False
+    """Nothing at all is kept for it."""
 
 
 def look_up(
@@ -79,7 +81,7 @@ def look_up(
         return Miss(Explanation("miss", label, problem), work.described())
     if not isinstance(found, Found):
         described = work.described()
-        return Miss(explain_later(cache, described.identity), described)
+        return Miss(explain_later(cache, described.identity), described, is_new=True)
     contradicted = _contradicted(cache, label, found.header) if watch else None
     if contradicted is not None:
         return Miss(contradicted, work.described())

@@ -68,8 +68,21 @@ def _entries(cls: type) -> Iterator[tuple[str, object]]:
             continue
         if isinstance(value, enum.Enum) and isinstance(value, cls):
             yield name, value._value_
+            yield from ((f"{name}.{attribute}", part) for attribute, part in set_on(value))
         elif not _is_generated(name, value) and not (is_enum and _is_machinery(name, value)):
             yield name, _attribute(value)
+
+
+def set_on(member: enum.Enum) -> list[tuple[str, object]]:
+    """The attributes of a member of an enumeration that it has besides its name and value, by name.
+
+    >>> class Size(enum.Enum):
+    ...     SMALL = 1
+    >>> Size.SMALL.price = 5
+    >>> set_on(Size.SMALL)
+    [('price', 5)]
+    """
+    return sorted((name, value) for name, value in vars(member).items() if not name.endswith("_"))
 
 
 def _is_machinery(name: str, value: object) -> bool:

@@ -293,13 +293,15 @@ class TieredStore:
             content = self.local.get(name)
         except StoreError:
             return False
-        if content is None:
+        is_whole = content is not None and self._is_whole(name, content.view)
+        if content is None or is_whole is False:
             self._settle(name)
+            if content is not None:
+                self._warn(f"{self.location} is not sent what is damaged here: {name}")
             return True
 
         def send() -> bool:
-            is_addressed = self._is_whole(name, content.view) is True
-            if not (is_addressed and self.shared.renew(name, time.time() - _FRESH_SECONDS)):
+            if not (is_whole and self.shared.renew(name, time.time() - _FRESH_SECONDS)):
                 self.shared.put(name, [content.view])
             return True
 

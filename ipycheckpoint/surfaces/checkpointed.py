@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
+from collections import deque
 from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from ipycheckpoint.engine.call import Terms
 from ipycheckpoint.engine.cell import Cell
 from ipycheckpoint.engine.cellhit import CellHit
 from ipycheckpoint.engine.cellrun import CellRun
+from ipycheckpoint.engine.lookup import Miss
 from ipycheckpoint.engine.sources import pinned, watched
 from ipycheckpoint.errors import CheckpointFailedError, CheckpointWarning, Unidentifiable, UsageError
 from ipycheckpoint.identity.cells import identify_cell
@@ -74,6 +76,8 @@ class CheckpointedCell:
         """Tells whoever wants to know that the run is over."""
         self._scope = ExitStack()
         """What holds while the cell runs: its tags."""
+        self._turn = ExitStack()
+        """That it is our turn, until what the run left is kept."""
         self.options = CellOptions()
 
     def tree(self, marked: Marked) -> ast.Module:
@@ -119,6 +123,8 @@ class CheckpointedCell:
                 self._outcome = Refused(None, Explanation("refused", label, str(problem)), 0.0, problem)
                 return marked.body
             found = look_up(cache, cell, terms)
+            if mode == "on" and not marked.automatic and isinstance(found, Miss) and self._waited(found, cache):
+                found = look_up(cache, cell, terms)
             if isinstance(found, CellHit):
                 self._hit = found
                 return only_call("apply", self._number)
@@ -128,6 +134,13 @@ class CheckpointedCell:
         body = mark_the_end(marked.body, self._number, shows_assignments=interactivity == "last_expr_or_assign")
         self._recording = Recording(self._shell)
         return self._run.witnessed(body)
+
+    def _waited(self, miss: Miss, cache: Records) -> bool:
+        """Hold the cell's Key from now on; whether another kernel has held it since it was looked up."""
+        identity, waits = miss.work.identity, deque[float](maxlen=1)
+        flights = workspace.current().flights(cache)
+        self._turn.enter_context(flights.alone(identity.key, label=identity.label, on_wait=waits.append))
+        return bool(waits) or (miss.is_new and cache.find(identity.key) is not None)
 
     def _cell(self, form: CellForm, source: str, label: str, terms: Terms, plugged: Plugged) -> tuple[Cell, Records]:
         """The cell, and where its record is. Raises Unidentifiable, or what the user's identifier failed with."""
@@ -200,9 +213,18 @@ class CheckpointedCell:
         if self._run is not None:
             self._run.abandon()
         self._run = self._hit = None
+        self._turn.close()
 
     def finish(self) -> Outcome | None:
         """Keep what the execution left, once it has ended; returns what happened, if that is worth a word."""
+        with self._turn:
+            self._finish()
+        is_quick = self._hit is None and time.perf_counter() - self._began < self._least_seconds
+        # They hold what was there before, and the user may have let go of it.
+        self._run = self._hit = self._shown = None
+        return None if is_quick else self._outcome
+
+    def _finish(self) -> None:
         if self._run is not None and self._tape is not None:
             if self._reached_end and self._run.seconds >= self._least_seconds:
                 with self.line.keeping():
@@ -210,10 +232,6 @@ class CheckpointedCell:
             else:
                 self._run.abandon()
         self._ended()
-        is_quick = self._hit is None and time.perf_counter() - self._began < self._least_seconds
-        # They hold what was there before, and the user may have let go of it.
-        self._run = self._hit = self._shown = None
-        return None if is_quick else self._outcome
 
 
 def _choices(options: CellOptions) -> list[Ingredient]:

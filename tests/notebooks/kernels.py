@@ -101,6 +101,15 @@ class Kernel:
             if message["msg_type"] == "status" and message["content"]["execution_state"] == "idle":
                 return Ran(outputs)
 
+    def expect(self, request: str, text: str) -> None:
+        """Wait until a cell that was sent has said `text`, which `wait` then leaves out."""
+        deadline = time.monotonic() + _MOST_SECONDS
+        said = ""
+        while text not in said:
+            message = self._client.get_iopub_msg(timeout=deadline - time.monotonic())
+            if message["parent_header"].get("msg_id") == request and message["msg_type"] == "stream":
+                said += message["content"]["text"]
+
     def value(self, expression: str) -> str:
         """What `expression` is, as text."""
         return next(output.data["text/plain"] for output in self.run(expression).outputs if "data" in output)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.kernel
 
 SETUP = "import numpy as np\nn = np.ones(3)"
-SLOW = "import ipycheckpoint.surfaces.line as line\nline._FIRST_SECONDS = line._NEXT_SECONDS = 0.0"
+SLOW = "import ipycheckpoint.surfaces.pace as pace\npace.FIRST_SECONDS = pace._NEXT_SECONDS = 0.0"
 LARGE = "print('out')\nx = np.arange(1_000_000.0) + n[0]\nx.sum()"
 
 

@@ -126,3 +126,59 @@ def test_a_kernel_killed_at_any_moment_leaves_whole_records_only(kernels: list[K
     assert play(survivor, cells)[: kept - 1] == ["restored"] * (kept - 1)
     values = ", ".join(f"(v_{step} == np.arange(30_000) * 1_{step}).all()" for step in range(kept + 1))
     assert survivor.value(f"all([{values}])") == "True"
+
+
+SLOW = """%%checkpoint slow --no-watch
+with open("runs", "a") as runs:
+    runs.write("x")
+while not __import__("os").path.exists("go"):
+    __import__("time").sleep(0.01)
+slow = 5
+"""
+
+
+def waits(kernel: Kernel, cell: str) -> str:
+    """Send a cell for which `kernel` waits, and come back once it says so."""
+    request = kernel.send(cell)
+    kernel.expect(request, "computes it just now; waiting for the result")
+    return request
+
+
+def test_of_two_kernels_that_run_one_cell_at_once_one_waits_and_restores(tmp_path: Path) -> None:
+    with Kernel(tmp_path) as first, Kernel(tmp_path) as second:
+        running = first.send(SLOW)
+        appears(tmp_path / "runs")
+        waiting = waits(second, SLOW)
+        (tmp_path / "go").touch()
+        assert outcome(first.wait(running)) == "computed"
+        assert outcome(second.wait(waiting)) == "restored"
+        assert second.value("slow") == "5"
+    assert (tmp_path / "runs").read_text() == "x"
+
+
+def test_who_waits_for_a_kernel_that_is_killed_runs_the_cell(tmp_path: Path) -> None:
+    with Kernel(tmp_path) as first, Kernel(tmp_path) as second:
+        first.send(SLOW)
+        appears(tmp_path / "runs")
+        waiting = waits(second, SLOW)
+        (tmp_path / "go").touch()
+        first.kill()
+        assert outcome(second.wait(waiting)) in ("computed", "restored")
+        assert second.value("slow") == "5"
+
+
+def test_who_waits_can_be_interrupted_and_who_wants_to_run_need_not_wait(tmp_path: Path) -> None:
+    with Kernel(tmp_path) as first, Kernel(tmp_path) as second:
+        running = first.send(SLOW)
+        appears(tmp_path / "runs")
+        waiting = waits(second, SLOW)
+        second.interrupt()
+        assert second.wait(waiting).errors == ["KeyboardInterrupt"]
+        assert second.value("'slow' in globals()") == "False"
+        insisting = second.send(SLOW.replace("--no-watch", "--no-watch --rerun"))
+        (tmp_path / "go").touch()
+        assert outcome(second.wait(insisting)) == "computed"
+        assert outcome(first.wait(running)) == "computed"
+        assert second.value("slow") == "5"
+        # The one that waited and went holds nothing.
+        assert outcome(second.run(SLOW.replace("= 5", "= 6"))) == "computed"

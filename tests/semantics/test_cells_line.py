@@ -17,7 +17,7 @@ MAGIC = "%%checkpoint\n"
 
 SETUP = "import numpy as np\nn = np.ones(3)\n"
 
-SLOW = SETUP + "import ipycheckpoint.surfaces.line as line\nline._FIRST_SECONDS = line._NEXT_SECONDS = 0.0"
+SLOW = SETUP + "import ipycheckpoint.surfaces.pace as pace\npace.FIRST_SECONDS = pace._NEXT_SECONDS = 0.0"
 """Everything takes as long as it needs for a word."""
 
 LARGE = "print('out')\nx = np.arange(1_000_000.0) + n[0]\nprint('end')"

@@ -208,6 +208,12 @@ OTHERWISE = [
         "def f(): pass\nf.mark = 1; l = [f]", "def f(): pass\nl = [f]", "z = getattr(l[0], 'mark', 0)", id="attribute-of-a-function-in-a-list"
     ),
     pytest.param(
+        "from enum import Enum\nclass f(Enum): A = 1\nf.A.mark = 5",
+        "from enum import Enum\nclass f(Enum): A = 1",
+        "z = getattr(f.A, 'mark', 0)",
+        id="attribute-of-a-member-of-an-enumeration",
+    ),
+    pytest.param(
         "from functools import lru_cache\n@lru_cache\ndef f(): pass\nf.mark = None",
         "from functools import lru_cache\n@lru_cache\ndef f(): pass",
         "f.mark = None",

@@ -6,6 +6,7 @@ import struct
 import sys
 from typing import TYPE_CHECKING, Any
 
+from ipycheckpoint.identity.classes import set_on
 from ipycheckpoint.identity.kinds.plain import key_labels
 from ipycheckpoint.identity.registry import shapes_of
 from ipycheckpoint.identity.shapes import Refusal, Shape, named, positions, text
@@ -62,8 +63,11 @@ def _dict_view(value: Any) -> Shape:
 
 @shapes_of("enum.Enum")
 def _enum_member(value: enum.Enum) -> Shape:
-    # The members of an enumeration refer to it, and it to them: its class tells the rest.
-    return Shape("enum member", (text(value._name_),), (type(value), value._value_), named(".__class__", ".value"))
+    # The members of an enumeration refer to it, and it to them: its class tells the rest, but for what was set on them.
+    attributes = set_on(value)
+    names = [f".{name}" for name, _ in attributes]
+    parts = [type(value), value._value_, *(part for _, part in attributes)]
+    return Shape("enum member", (text(value._name_), *map(text, names)), parts, named(".__class__", ".value", *names))
 
 
 @shapes_of("pathlib.PurePath")

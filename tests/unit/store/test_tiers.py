@@ -115,10 +115,10 @@ class TestBehind(_Tiers):
 
 def test_what_is_put_is_here_at_once_and_there_soon(shared):
     store = tiered(shared)
-    store.put("records/a", [b"1"])
-    assert content_of(store, "records/a") == b"1"
+    store.put("notes/a", [b"1"])
+    assert content_of(store, "notes/a") == b"1"
     assert store.flush(10) == 0
-    assert content_of(shared.store, "records/a") == b"1"
+    assert content_of(shared.store, "notes/a") == b"1"
 
 
 def test_through_it_is_there_when_the_put_returns(shared):
@@ -126,9 +126,21 @@ def test_through_it_is_there_when_the_put_returns(shared):
     assert content_of(shared.store, "a") == b"1"
 
 
+def test_what_is_damaged_here_is_never_sent(shared):
+    local = MemoryStore()
+    shared.store.put(blob(b"right"), [b"right"])
+    local.put(blob(b"right"), [b"wrong"])
+    local.put(PENDING + blob(b"right"), [f"{platform.node()} 999999999".encode()])
+    store = tiered(shared, local)
+    with pytest.warns(CheckpointWarning, match="is not sent what is damaged here: blobs/"):
+        store._work()
+    assert store.left() == []
+    assert content_of(shared.store, blob(b"right")) == b"right"
+
+
 def test_things_arrive_in_the_order_in_which_they_were_put(shared):
     store = tiered(shared)
-    names = [f"{kind}/{number}" for number in range(20) for kind in ("pins", "records")]
+    names = [f"{kind}/{number}" for number in range(20) for kind in ("pins", "notes")]
     for name in names:
         store.put(name, [b"1"])
     store.flush(10)
@@ -200,14 +212,14 @@ def test_what_is_removed_is_gone_for_all(shared):
 def test_while_it_is_out_of_reach_all_goes_on_here_and_catches_up(shared, write):
     store = tiered(shared, write=write)
     shared.gone = True
-    store.put("records/a", [b"1"])
-    assert content_of(store, "records/a") == b"1"
-    assert content_of(store, "records/b") is None
+    store.put("notes/a", [b"1"])
+    assert content_of(store, "notes/a") == b"1"
+    assert content_of(store, "notes/b") is None
     assert store.flush(0.3) == 1
     shared.gone, store._rest_until = False, 0.0
-    store.contains("records/c")
+    store.contains("notes/c")
     assert store.flush(10) == 0
-    assert content_of(shared.store, "records/a") == b"1"
+    assert content_of(shared.store, "notes/a") == b"1"
 
 
 def test_one_warning_says_that_it_is_out_of_reach(shared):
@@ -231,59 +243,59 @@ def test_what_is_out_of_reach_is_not_asked_again_and_again(shared):
 
 @pytest.mark.filterwarnings("ignore:far")
 def test_a_member_who_may_only_read_works_here_alone(shared):
-    shared.store.put("records/a", [b"1"])
+    shared.store.put("notes/a", [b"1"])
     shared.closed = True
     store = tiered(shared)
-    store.put("records/b", [b"2"])
+    store.put("notes/b", [b"2"])
     assert store.flush(10) == 0
-    assert content_of(store, "records/a") == b"1"
-    assert content_of(store, "records/b") == b"2"
-    store.put("records/c", [b"3"])
-    assert [name for method, name in shared.asked if method == "put"] == ["records/b"]
+    assert content_of(store, "notes/a") == b"1"
+    assert content_of(store, "notes/b") == b"2"
+    store.put("notes/c", [b"3"])
+    assert [name for method, name in shared.asked if method == "put"] == ["notes/b"]
 
 
 @pytest.mark.filterwarnings("ignore:far")
 def test_what_a_process_leaves_behind_the_next_one_sends(shared, tmp_path):
     first = tiered(shared, DirectoryStore(tmp_path))
     shared.gone = True
-    first.put("records/a", [b"1"])
+    first.put("notes/a", [b"1"])
     first.flush(0.3)
     shared.gone = False
     second = tiered(shared, DirectoryStore(tmp_path))
     second.get("anything")
     assert second.flush(10) == 0
-    assert content_of(shared.store, "records/a") == b"1"
+    assert content_of(shared.store, "notes/a") == b"1"
 
 
 def test_what_a_living_process_is_to_send_is_left_to_it(shared, tmp_path):
     local = DirectoryStore(tmp_path)
-    local.put("records/a", [b"1"])
-    local.put(PENDING + "records/a", [b"elsewhere 1"])
+    local.put("notes/a", [b"1"])
+    local.put(PENDING + "notes/a", [b"elsewhere 1"])
     store = tiered(shared, local)
     store.catch_up()
     assert store.waiting == 0
-    assert store.left() == ["records/a"]
+    assert store.left() == ["notes/a"]
 
 
 def test_what_an_earlier_process_of_the_same_number_has_left_is_sent(shared, tmp_path):
     """In a container every process may be number 1."""
     local = DirectoryStore(tmp_path)
-    local.put("records/a", [b"1"])
-    local.put(PENDING + "records/a", [f"{platform.node()} {os.getpid()} earlier".encode()])
+    local.put("notes/a", [b"1"])
+    local.put(PENDING + "notes/a", [f"{platform.node()} {os.getpid()} earlier".encode()])
     assert tiered(shared, local).flush(10) == 0
-    assert content_of(shared.store, "records/a") == b"1"
+    assert content_of(shared.store, "notes/a") == b"1"
 
 
 def test_what_waits_is_not_pruned(shared):
     store = tiered(shared)
-    store.local.put("records/a", [b"1"])
-    store.local.put(PENDING + "records/a", [b"elsewhere 1"])
-    assert not store.remove_old("records/a", 2**40)
+    store.local.put("notes/a", [b"1"])
+    store.local.put(PENDING + "notes/a", [b"elsewhere 1"])
+    assert not store.remove_old("notes/a", 2**40)
 
 
 def test_what_is_gone_before_it_was_sent_is_forgotten(shared):
     store = tiered(shared)
-    store.local.put(PENDING + "records/a", [f"{platform.node()} 999999999".encode()])
+    store.local.put(PENDING + "notes/a", [f"{platform.node()} 999999999".encode()])
     store.catch_up()
     assert store.flush(10) == 0
 
@@ -292,22 +304,22 @@ def test_who_puts_very_much_waits_for_the_shared_store(shared, monkeypatch):
     monkeypatch.setattr("ipycheckpoint.store.tiers._MOST_WAITING", 5)
     store = tiered(shared)
     for number in range(100):
-        store.put(f"records/{number}", [b"1"])
+        store.put(f"notes/{number}", [b"1"])
         assert store.waiting <= 6
 
 
 def test_closing_sends_what_waits(shared):
     store = tiered(shared)
-    store.put("records/a", [b"1"])
+    store.put("notes/a", [b"1"])
     store.close()
-    assert content_of(shared.store, "records/a") == b"1"
+    assert content_of(shared.store, "notes/a") == b"1"
 
 
 @pytest.mark.filterwarnings("ignore:far")
 def test_closing_says_what_is_left(shared):
     store = tiered(shared)
     shared.gone = True
-    store.put("records/a", [b"1"])
+    store.put("notes/a", [b"1"])
     with pytest.warns(CheckpointWarning, match="1 entry has not reached far://away yet"):
         store.close()
 
@@ -316,11 +328,11 @@ def test_closing_says_what_is_left(shared):
 def test_closing_tries_once_more_what_was_out_of_reach_before(shared):
     store = tiered(shared)
     shared.gone = True
-    store.put("records/a", [b"1"])
+    store.put("notes/a", [b"1"])
     assert store.flush(0.3) == 1
     shared.gone = False
     store.close()
-    assert content_of(shared.store, "records/a") == b"1"
+    assert content_of(shared.store, "notes/a") == b"1"
 
 
 @pytest.mark.filterwarnings("ignore:far")
@@ -344,5 +356,5 @@ def test_what_is_marked_while_another_thread_sends_it_does_not_stay_marked(share
         put(name, chunks)
 
     monkeypatch.setattr(store.local, "put", put_late)
-    store.put("records/a", [b"1"])
+    store.put("notes/a", [b"1"])
     assert store.flush(10) == 0

@@ -72,7 +72,7 @@ def test_list_and_forget_tell_what_they_do(shell: Any, capsys: pytest.CaptureFix
     magic.load(shell)
     shell.run_cell("%%checkpoint one\nx = 1")
     shell.run_line_magic("checkpoint", "list")
-    assert "1 records" in (listed := capsys.readouterr().out)
+    assert "1 record in" in (listed := capsys.readouterr().out)
     assert "one:" in listed
     shell.run_line_magic("checkpoint", "forget one")
     assert capsys.readouterr().out == "forgot 1 record of one\n"
