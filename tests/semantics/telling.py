@@ -149,12 +149,20 @@ class Teller:
         return f"function {parts}"
 
     def memory(self) -> dict[str, str]:
-        """Which arrays share memory, and how far they are apart."""
+        """Which arrays share memory, and which bytes of theirs those are."""
         import numpy as np
 
         told = {}
         for (one, first), (two, second) in itertools.combinations(self._arrays, 2):
             if np.shares_memory(first, second):
-                places = [array.__array_interface__["data"][0] for array in (first, second)]
-                told[f"memory of #{one} and #{two}"] = f"{places[1] - places[0]}"
+                there = {address: position for position, address in enumerate(_addresses(second))}
+                told[f"memory of #{one} and #{two}"] = str([there.get(address) for address in _addresses(first)])
         return told
+
+
+def _addresses(array: Any) -> list[int]:
+    """Of each byte of an array, in the order of its elements: how it is laid out in memory is nobody's business."""
+    places = [array.__array_interface__["data"][0]]
+    for length, stride in zip(array.shape, array.strides, strict=True):
+        places = [place + stride * index for place in places for index in range(length)]
+    return [place + byte for place in places for byte in range(array.itemsize)]
