@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 settings.register_profile("ipycheckpoint", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("ipycheckpoint")
 
+# gcsfs asks by gRPC whether a bucket is of a new kind, and waits long for an emulator that speaks HTTP alone. It reads
+# this when it is imported, which any test may do.
+os.environ["GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT"] = "false"
+
 
 # What IPython 7.34 itself doesn't do on a Python that is newer than it: ``x = !command`` and autoreload.
 _BEYOND_OLD_SHELLS = (

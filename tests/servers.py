@@ -153,8 +153,6 @@ def _free_port() -> int:
 @contextmanager
 def gs_server(bucket: str = "team") -> Iterator[dict[str, str]]:
     """A server of Google's storage with a bucket; gives the storage options that lead there."""
-    # It speaks HTTP, and gcsfs asks by gRPC first whether a bucket is of a new kind, unless it is told not to.
-    os.environ["GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT"] = "false"
     need("gcsfs", "gcp_storage_emulator.server")
     from gcp_storage_emulator.server import create_server
 

@@ -16,6 +16,7 @@ from ipycheckpoint.store.protocols import (
     protocol_of,
     resolved,
     speaks_ssh,
+    spelled,
     status_of,
 )
 
@@ -80,7 +81,7 @@ class Connection:
             system = None
             try:
                 system, root = self.root()
-                return step(system, f"{root}/{name}" if name else root)
+                return step(system, f"{root}/{spelled(system, name)}" if name else root)
             except (*GONE, CheckpointError):
                 raise
             except Exception as error:  # each protocol raises what its own library raises

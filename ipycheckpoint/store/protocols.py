@@ -44,6 +44,20 @@ def puts_whole(system: Any) -> bool:
     return not _WHOLE.isdisjoint((protocol,) if isinstance(protocol, str) else protocol)
 
 
+def spelled(system: Any, path: str) -> str:
+    """`path` as this file system is to be given it: over WebDAV a percent sign is decoded once too often."""
+    return path.replace("~", "~7E").replace("%", "~25") if _is_webdav(system) else path
+
+
+def unspelled(system: Any, path: str) -> str:
+    """The path that `spelled` has made into `path`."""
+    return path.replace("~25", "%").replace("~7E", "~") if _is_webdav(system) else path
+
+
+def _is_webdav(system: Any) -> bool:
+    return "webdav" in ((system.protocol,) if isinstance(system.protocol, str) else system.protocol)
+
+
 def speaks_ssh(system: Any) -> bool:
     """Whether this file system is paramiko's."""
     return hasattr(getattr(system, "ftp", None), "putfo")

@@ -14,7 +14,7 @@ from ipycheckpoint.progress import advance, aloud, is_measured
 from ipycheckpoint.store.base import Content, Entry
 from ipycheckpoint.store.connection import GONE, Connection
 from ipycheckpoint.store.files import NEW, Pending, check_path
-from ipycheckpoint.store.protocols import protocol_of, puts_whole, speaks_ssh, status_of
+from ipycheckpoint.store.protocols import protocol_of, puts_whole, speaks_ssh, spelled, status_of, unspelled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -134,8 +134,9 @@ class RemoteFiles:
 
         def step(system: Any, path: str) -> dict[str, dict[str, Any]]:
             system.invalidate_cache()
-            root = path.removesuffix(folder).rstrip("/")
-            return {str(at).removeprefix(root).lstrip("/"): told for at, told in _below(system, path)}
+            root = path.removesuffix(spelled(system, folder)).rstrip("/")
+            found = {str(at).removeprefix(root).lstrip("/"): told for at, told in _below(system, path)}
+            return {unspelled(system, at): told for at, told in found.items()}
 
         try:
             return self._connection.ask("list", folder, step)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
+from types import SimpleNamespace
 
-from ipycheckpoint.store.protocols import is_refusal, resolved, status_of
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ipycheckpoint.store.protocols import is_refusal, resolved, spelled, status_of, unspelled
 
 IDLE = 15.0
 
@@ -68,3 +72,11 @@ def test_a_refusal_is_told_from_a_failure_also_behind_another_exception(error, r
     outer = RuntimeError("can't write")
     outer.__cause__ = error
     assert is_refusal(outer) == refused
+
+
+@given(st.text())
+def test_every_path_is_itself_again_when_it_comes_back(path):
+    webdav = SimpleNamespace(protocol=("webdav", "dav"))
+    assert "%" not in spelled(webdav, path)
+    assert unspelled(webdav, spelled(webdav, path)) == path
+    assert spelled(SimpleNamespace(protocol="s3"), path) == path

@@ -7,7 +7,7 @@ import uuid
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 
 pytest.importorskip("fsspec")
 
@@ -25,8 +25,10 @@ class _OnAServer(StoreContract):
     def open(self, path: Path) -> Store:
         return RemoteStore(f"{self.url}/{uuid.uuid4().hex}", **self.options)
 
-    # Each step is a request: a few examples will do.
-    @settings(max_examples=3, deadline=None, suppress_health_check=[HealthCheck.differing_executors])
+    # Each step is a request: a few examples will do, and none is worth to be made smaller.
+    @settings(
+        max_examples=3, phases=[Phase.generate], deadline=None, suppress_health_check=[HealthCheck.differing_executors]
+    )
     @given(actions=ACTIONS)
     def test_it_behaves_like_a_dict(self, actions):
         StoreContract.test_it_behaves_like_a_dict.hypothesis.inner_test(self, actions)
