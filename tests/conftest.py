@@ -37,6 +37,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.skip("this IPython can't do it on this Python"))
 
 
+@pytest.fixture(autouse=True)
+def _same_recursion_limit() -> Iterator[None]:
+    """What is done about deep values depends on it."""
+    before = sys.getrecursionlimit()
+    yield
+    sys.setrecursionlimit(before)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Secrets, profiles and histories of the tests and of the processes that they start are kept apart."""

@@ -195,6 +195,7 @@ def test_what_a_killed_writer_left_is_removed_once_it_is_old(cache, path):
 
 
 def test_a_listing_that_has_gone_stale_is_made_anew(cache):
+    cache.close()
     cache.store.remove(RECORDS + KEYS["a"])
     [finding] = [f for f in verify(cache).findings if f.what == "stale listing"]
     assert "1 in it" in finding.told

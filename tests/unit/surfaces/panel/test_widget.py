@@ -117,7 +117,7 @@ def test_each_message_is_answered_with_its_number(live, monkeypatch) -> None:
 def test_what_is_kept_appears_without_being_asked_for(cache, live) -> None:
     keep(cache, "evaluate")
     wait_for(lambda: "evaluate" in labels(live))
-    assert live.view["notice"] == "evaluate kept."
+    wait_for(lambda: live.view["notice"] == "evaluate kept.")
 
 
 def test_what_runs_is_shown_from_its_beginning(cache, live) -> None:
