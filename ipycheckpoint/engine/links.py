@@ -157,7 +157,7 @@ def _items(value: Any, most: int = _MOST_ITEMS) -> Iterator[tuple[Step, object]]
     elif isinstance(value, partial):
         yield ("func",), value.func
         yield from ((("args", position), item) for position, item in enumerate(value.args))
-        yield from ((("keywords", name), item) for name, item in value.keywords.items())
+        yield ("keywords",), value.keywords  # which copies have in common
         yield from (((name,), item) for name, item in vars(value).items())
     elif isinstance(value, FunctionType):
         yield from ((("__defaults__", index), item) for index, item in enumerate(value.__defaults__ or ()))

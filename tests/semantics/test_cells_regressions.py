@@ -64,6 +64,12 @@ SAME = [
         look=("f is g", "g.mark", "m is g.mark"),
     ),
     case(
+        "copy of a partial function",
+        "import copy\nfrom functools import partial\ndef f(**k): return k\nd = partial(f, a=[1])",
+        MAGIC + "e = copy.copy(d)",
+        look=("e.keywords is d.keywords", "e()"),
+    ),
+    case(
         "function that is only a key of a dict",
         "import copy\ndef f(): pass\nl = [f]; d = {f: 1}; del f",
         MAGIC + "d = copy.deepcopy(d)",
