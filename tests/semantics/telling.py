@@ -10,12 +10,15 @@ import itertools
 import re
 import sys
 import types
-from typing import Any
+from typing import Any, NamedTuple
 
 
 def without_addresses(text: str) -> str:
     """`text` less what differs from process to process."""
     return re.sub(r"0x[0-9a-f]+|140\d{10,}", "0x", text, flags=re.IGNORECASE)
+
+
+_FIELD = type(NamedTuple("Pair", [("one", int)]).one)  # type: ignore[attr-defined] # mypy knows its fields by class only
 
 
 def _scalars() -> tuple[type, ...]:
@@ -51,7 +54,7 @@ class Teller:
             return repr(value)
         if isinstance(value, types.MethodType):
             return f"method {self.tell(value.__func__)} of {self.tell(value.__self__)}"
-        if isinstance(value, _scalars()):
+        if isinstance(value, (*_scalars(), _FIELD)):
             return f"{type(value).__name__} {value!r}"
         if isinstance(value, types.FunctionType) and value.__module__ != "__main__":
             return f"function {value.__module__}.{value.__qualname__}"
@@ -106,7 +109,7 @@ class Teller:
         elif kind.__module__.startswith("pandas"):
             if hasattr(value, "to_dict"):
                 inside = [
-                    str(value.to_dict()),
+                    str(value.to_numpy().tolist()),
                     str(value.index),
                     str(getattr(value, "dtypes", "")),
                     self.tell(value.attrs),
