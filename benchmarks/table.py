@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.bench import NO_WAY
 from benchmarks.process import ALL
+from benchmarks.reasons import REASONS
 from benchmarks.tools import LIMIT, OURS, UNCHECKED
 
 if TYPE_CHECKING:
@@ -123,6 +124,18 @@ def summary(measured: Measured) -> str:
     return "\n".join(lines)
 
 
+def missed(measured: Measured) -> str:
+    """Why goals are missed, for each row in which one is."""
+    lines = []
+    for row in measured.rows:
+        figures = [one.name for one in row.figures if any(met is False for _, met in verdicts(measured, row, one))]
+        if figures:
+            lines.append(f"- **{row.name}** ({', '.join(figures)}): {REASONS.get(row.name, 'nobody knows yet')}.")
+    if not lines:
+        return ""
+    return "\n".join(["## Where a goal is missed, and why", "", "What the profiles have shown.", "", *lines, ""])
+
+
 def of_row(measured: Measured, row: Row) -> str:
     """All tools in a row: medians, least and most, and under the table why a figure is missing."""
     tools = list(measured.samples.get(row.name, {}))
@@ -176,6 +189,7 @@ multiples of them. ✓ is a goal that is met, **✗** one that isn't.
 {remark}
 {summary(measured)}
 
+{missed(measured)}
 ## All tools
 
 Medians over the rounds, with the least and the most.

@@ -7,6 +7,7 @@ import pytest
 from benchmarks import rows, table
 from benchmarks.__main__ import tools_of
 from benchmarks.process import ALL, Answer, in_process
+from benchmarks.reasons import REASONS
 from benchmarks.row import Figure, Row
 from benchmarks.table import Measured, shown
 
@@ -122,3 +123,21 @@ def test_a_failure_stays_in_the_table_with_its_reason(measured):
 )
 def test_a_figure_has_three_digits_and_its_unit(value, unit, text):
     assert shown(value, unit) == text
+
+
+def test_a_goal_that_is_missed_is_told_with_its_reason(measured):
+    assert table.missed(measured) == ""
+    row = Row("F2", "a row", (Figure("hit", of_best=0.1), Figure("copy")), {}, {})
+    slow = Measured([row])
+    for tool, seconds in {"ipycheckpoint": 2e-3, "joblib": 4e-3}.items():
+        slow.add(row, tool, "step", {"hit": seconds, "copy": seconds}, {})
+    assert "- **F2** (hit): all bytes go through BLAKE3" in table.missed(slow)
+
+
+def test_every_row_that_can_miss_a_goal_has_a_reason():
+    goals = {
+        row.name
+        for row in map(rows.row_named, rows.NAMES)
+        if any(one.of_best or one.of_limit or one.at_most for one in row.figures)
+    }
+    assert goals - REASONS.keys() <= {"C4", "F10"}  # which nobody has seen missed
