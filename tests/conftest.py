@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from importlib.metadata import version
@@ -35,6 +36,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for item in items:
             if item.name.endswith(_BEYOND_OLD_SHELLS):
                 item.add_marker(pytest.mark.skip("this IPython can't do it on this Python"))
+
+
+def pytest_unconfigure() -> None:
+    # At the end of the process each shell that a test has made collects garbage, one after the other: a minute and more.
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
