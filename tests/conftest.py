@@ -39,7 +39,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_unconfigure() -> None:
-    # At the end of the process each shell that a test has made collects garbage, one after the other: a minute and more.
+    # At the end of the process each shell that a test has made collects garbage: together they take a minute and more.
     gc.freeze()
 
 
