@@ -60,7 +60,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__.splitlines()[0])
     parser.add_argument("rows", nargs="*", metavar="ROW", help=f"which rows: {', '.join(rows.NAMES)}; all unless given")
     parser.add_argument("--tools", nargs="+", help="which tools; all unless given")
-    parser.add_argument("--rounds", type=int, help="5, or 2 with --quick")
+    parser.add_argument("--rounds", type=int, help="3, or 2 with --quick")
     parser.add_argument("--seed", type=int, default=1, help="of all data, and of the order")
     parser.add_argument(
         "--quick", action="store_true", help="fewer rounds, and smaller values where the title allows it"
@@ -75,7 +75,7 @@ def _options() -> argparse.Namespace:
     if unknown:
         parser.error(f"no row is called {', '.join(unknown)}")
     options.rows = options.rows or list(rows.NAMES)
-    options.rounds = options.rounds or (2 if options.quick else 5)
+    options.rounds = options.rounds or (2 if options.quick else 3)
     options.scale = options.scale or ("quick" if options.quick else "full")
     return options
 

@@ -12,6 +12,7 @@ from benchmarks.row import Figure, Row
 from benchmarks.rows.c1_small_cell import CELL as SMALL
 from benchmarks.rows.c1_small_cell import INPUTS
 from benchmarks.same import same
+from benchmarks.tools import is_limit
 
 if TYPE_CHECKING:
     from benchmarks.bench import Bench
@@ -33,9 +34,7 @@ def keep_array(bench: Bench) -> None:
 def keep_dicts(bench: Bench) -> None:
     inputs = f"import logging\nfrom benchmarks import data\nseed = {bench.seed}\ncount = {bench.size['dicts']}"
     session = _first(bench, "a list of 1e6 dicts", DICTS, inputs)
-    from benchmarks import tools
-
-    if session is not None and bench.tool is tools.tool_named(tools.LIMIT):
+    if session is not None and is_limit(bench.tool):
         # Here the LIMIT is one C pickle, and nothing else.
         bench.figures["a list of 1e6 dicts"] = timed(lambda: pickle.dumps(session.value("records"), 5))[1]
 

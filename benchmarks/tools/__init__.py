@@ -40,6 +40,12 @@ def tool_named(name: str) -> Any:
     return import_module(f"benchmarks.tools.{_MODULES[name]}").TOOL
 
 
+def is_limit(tool: Any) -> bool:
+    """Whether that is the LIMIT, which another environment may be unable to load."""
+    module = sys.modules.get(f"{__name__}.{_MODULES[LIMIT]}")
+    return module is not None and tool is module.TOOL
+
+
 def python_of(name: str) -> str:
     """The interpreter that has it: Kishu needs other versions of what the others need."""
     if name == "Kishu":
