@@ -21,6 +21,9 @@ _GLYPHS = {"restored": "✓", "computed": "●", "refused": "!", "under way": "�
 _NO_OUTPUTS = ("ambient state", "hidden state", "module")
 """Of what a cell changed, what no option leaves out."""
 
+_NOTICEABLE = 0.1
+"""Seconds from which on somebody has waited."""
+
 _GREY, _WARNING = "var(--jp-ui-font-color2, #666)", "var(--jp-warn-color1, #b25b00)"
 
 
@@ -31,7 +34,7 @@ def in_words(outcome: Outcome) -> str:
         count = sum(output.role not in ("shown", "import", "ambient") for output in header.outputs)
         parts = [
             f"restored {count} variable{'' if count == 1 else 's'}",
-            f"saved {seconds_in_words(header.seconds)}",
+            _saving(header.seconds, outcome.seconds),
             f"from {clock(header.created)}",
             bytes_in_words(header.nbytes),
         ]
@@ -84,6 +87,13 @@ def progress_in_words(progress: Progress, seconds_left: float | None = None) -> 
 def progress_bundle(words: str) -> dict[str, Any]:
     """The MIME bundle of a line that is to change yet: it tells programs nothing."""
     return _shown(f"{_GLYPHS['under way']} {words}", _GREY)
+
+
+def _saving(computed: float, restored: float) -> str:
+    """What a hit saved, in seconds: importing what a value needs can take as long as the run did."""
+    if restored > computed and restored > _NOTICEABLE:
+        return f"no time saved: it took {seconds_in_words(restored)}"
+    return f"saved {seconds_in_words(max(computed - restored, 0))}"
 
 
 def _shown(line: str, color: str, title: str = "") -> dict[str, Any]:

@@ -40,6 +40,19 @@ OUTCOMES: list[tuple[Outcome, str]] = [
         Restored(1, HIT, HEADER, 0.01),
         f"restored 2 variables · saved 41.2 s · from {clock(1_000_000_000.0)} · 320 MB",
     ),
+    # What loading took is no time saved.
+    (
+        Restored(1, HIT, HEADER, 11.13),
+        f"restored 2 variables · saved 30.1 s · from {clock(1_000_000_000.0)} · 320 MB",
+    ),
+    (
+        Restored(1, HIT, replace(HEADER, seconds=0.3), 2.0),
+        f"restored 2 variables · no time saved: it took 2.0 s · from {clock(1_000_000_000.0)} · 320 MB",
+    ),
+    (
+        Restored(1, HIT, replace(HEADER, seconds=0.001), 0.05),
+        f"restored 2 variables · saved 0 ms · from {clock(1_000_000_000.0)} · 320 MB",
+    ),
     (
         Computed(1, MISS, 41.23, HEADER, 0.2),
         "computed 41.2 s · kept 320 MB in 0.2 s · because: input `<df>` changed",
