@@ -194,7 +194,7 @@ class Database:
             except BaseException:
                 connection.close()
                 raise
-        self._connection, self._writable = connection, True
+        self._hold(connection, writable=True)
         return connection
 
     def _open_to_read(self, folder: Path) -> None:
@@ -216,13 +216,17 @@ class Database:
                 connection.close()
                 raise
             if version == self._version:
-                self._connection, self._writable = connection, False
+                self._hold(connection, writable=False)
                 self._check_schema(connection)
                 return
             connection.close()
             if version and not self._disposable:
                 raise WrongVersion(f"{path} is of version {version}, not {self._version}")
             return
+
+    def _hold(self, connection: sqlite3.Connection, *, writable: bool) -> None:
+        self._connection, self._writable = connection, writable
+        _connections.add(connection)
 
     def _connect(self, uri: str) -> sqlite3.Connection:
         self._openings += 1
@@ -286,6 +290,7 @@ class Database:
             pass
         finally:
             connection.close()
+            _connections.discard(connection)
             self._writable = False
 
     def _make_file(self, path: str) -> None:
@@ -366,6 +371,9 @@ def _write_ahead(connection: sqlite3.Connection) -> None:
 
 
 _databases: WeakSet[Database] = WeakSet()
+_connections: set[sqlite3.Connection] = set()
+"""Those that are held open: garbage is collected in any order, and they warn when that comes before they are closed."""
+
 _forking = threading.RLock()
 _held: list[Database] = []  # by the one who forks
 

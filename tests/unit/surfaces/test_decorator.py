@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import gc
 import inspect
 import operator
 import os
@@ -483,3 +484,21 @@ def test_an_object_that_can_neither_be_identified_nor_written_costs_a_warning_an
 
     with pytest.warns(CheckpointWarning, match="odd"):
         assert f(odd if place == "argument" else 1) is (odd if place == "result" else 5)
+
+
+def test_a_cache_that_is_dropped_in_a_circle_is_closed_without_a_warning(tmp_path, monkeypatch):
+    # Garbage is collected in any order; since Python 3.13 a connection warns that is collected before it is closed.
+    unraisable = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda found: unraisable.append(found.exc_value))
+
+    def work():
+        cache = Cache.at(tmp_path)
+        cache.function = checkpoint(store=cache)(lambda: 1)
+        # What is told of a miss is kept for whoever asks; of a hit there is nothing to tell.
+        assert cache.function() == cache.function() == 1
+
+    work()
+    assert (tmp_path / "small.sqlite-wal").exists()
+    gc.collect()
+    assert not unraisable
+    assert not (tmp_path / "small.sqlite-wal").exists()
