@@ -460,7 +460,8 @@ def _():
     yield "formats", sp.csr_array(np.eye(3)), sp.csc_array(np.eye(3))
     yield "array and matrix", sp.csr_array(np.eye(3)), sp.csr_matrix(np.eye(3))
     for kind in ("csr", "csc", "bsr", "coo", "dia", "lil", "dok"):
-        yield kind, sp.eye_array(3, format=kind), sp.eye_array(3, format=kind) * 2
+        made = getattr(sp, f"{kind}_array")
+        yield kind, made(np.eye(3)), made(np.eye(3)) * 2
 
 
 @equal("torch", ["torch"])
