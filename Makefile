@@ -2,6 +2,7 @@
 #
 #   make demo      run notebooks/quickstart.ipynb cold, then warm, and compare
 #   make survey    run the five long notebooks plain, cold, warm and edited, and write docs/survey.md
+#   make check     a few tests, in an environment that is made in a moment
 #   make test      lint, types, and all tests
 #   make e2e       the cache browser in a real browser: needs Chromium
 #   make screenshots   take the pictures in docs/images, of it and of a cell
@@ -30,7 +31,7 @@ PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3 python 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo survey test e2e screenshots soak sweep torture bench bench-quick comparison rescue docs dist lint format matrix clean
+.PHONY: help demo survey check test e2e screenshots soak sweep torture bench bench-quick comparison rescue docs dist lint format matrix clean
 
 help:
 	@sed -n 's/^#   //p' $(firstword $(MAKEFILE_LIST))
@@ -41,8 +42,14 @@ demo: $(VENV)/.demo
 survey: $(VENV)/.survey
 	$(BIN)/python -m tools.survey $(SURVEY_ARGS)
 
+check: $(VENV)/.check
+	$(BIN)/python -m pytest -q tests/unit/identity/test_canonical.py
+	$(BIN)/python -m pytest -q tests/semantics/test_cells.py -k 'comment or renam'
+
+# In two processes: each takes a half of the tests, and who is done first takes from the other one's. See them one after
+# another with PYTEST_ARGS='-n 0'.
 test: lint
-	$(BIN)/python -m pytest -m 'not e2e' $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m 'not e2e' $(PYTEST_ARGS)
 	$(BIN)/python -m pytest -m e2e tests/e2e
 
 # In a process of its own: what drives the browser has an event loop, and so have other tests.

@@ -57,7 +57,7 @@ _NAME = re.compile(r"[\w-]+")
 def tests(session: nox.Session) -> None:
     """All tests but those in a browser."""
     session.install("--editable", ".[test]")
-    _test(session, "all tests", ("-m", "not e2e"))
+    _test(session, "all tests", ("-n", "2", "--dist", "worksteal", "-m", "not e2e"))
 
 
 @nox.session(python=PYTHONS)
@@ -87,7 +87,8 @@ def colab(session: nox.Session, kernel: str) -> None:
 
 
 def _testing() -> list[str]:
-    return [line for line in _of_extra("test") if _name(line) in _TESTING]
+    lines = [*_of_extra("check"), *_of_extra("test")]
+    return [line for line in lines if _name(line) in _TESTING]
 
 
 def _of_extra(extra: str, but: str = "") -> list[str]:

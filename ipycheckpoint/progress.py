@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -20,8 +19,7 @@ SLICE_NBYTES = 64 << 20
 """What is larger is worked off in slices of this size, so that there is something to tell."""
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
+class Progress(NamedTuple):
     """How far it has come with `what`: `done` of `total`, in bytes. A total of 0 is one that nobody knows."""
 
     what: str

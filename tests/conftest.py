@@ -31,11 +31,21 @@ _BEYOND_OLD_SHELLS = (
 )
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    # Processes that share the tests must call them the same; in those themselves, xdist says so.
+    for item in items:
+        if " at 0x" in item.name and not hasattr(config, "workerinput"):
+            raise pytest.UsageError(f"{item.nodeid} is named by an address: give its cases ids")
     if sys.version_info >= (3, 12) and version("ipython").startswith("7."):
         for item in items:
             if item.name.endswith(_BEYOND_OLD_SHELLS):
                 item.add_marker(pytest.mark.skip("this IPython can't do it on this Python"))
+
+
+def pytest_collection_finish() -> None:
+    # What thousands of tests and all that they import consist of stays to the end: no collection looks at it again.
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_unconfigure() -> None:

@@ -22,6 +22,8 @@ from tools import excerpt, site
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 OPTIONS = (ROOT / "docs" / "options.md").read_text(encoding="utf-8")
 ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
 DOCUMENTS = [
@@ -95,11 +97,19 @@ def test_the_shell_commands_of_a_document_are_ones(path: Path) -> None:
             assert line.strip() in {command.name for command in cli.COMMANDS}, line
 
 
-def test_every_make_target_of_the_readme_exists() -> None:
-    targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.MULTILINE)
-    named = re.findall(r"^make ([a-z]+)", "".join(blocks(README, "sh")), flags=re.MULTILINE)
+@pytest.mark.parametrize("text", [README, CONTRIBUTING], ids=["README.md", "CONTRIBUTING.md"])
+def test_every_make_target_that_is_named_exists(text: str) -> None:
+    targets = re.findall(r"^([a-z]+):", MAKEFILE, flags=re.MULTILINE)
+    named = re.findall(r"^make ([a-z]+)", "".join(blocks(text, "sh")), flags=re.MULTILINE)
     assert named
     assert set(named) <= set(targets)
+
+
+@pytest.mark.parametrize("text", [MAKEFILE, CONTRIBUTING], ids=["Makefile", "CONTRIBUTING.md"])
+def test_every_test_that_somebody_is_told_to_run_is_there(text: str) -> None:
+    named = re.findall(r"pytest .*?\b(tests/[\w/.]+)", text)
+    assert named
+    assert [name for name in named if not (ROOT / name).exists()] == []
 
 
 def test_every_option_of_the_magic_has_a_row() -> None:
@@ -124,6 +134,12 @@ def test_every_setting_of_the_extension_is_documented() -> None:
     names = set(Checkpoint.class_own_traits(config=True))
     assert names
     assert names == set(re.findall(r"`(?:%config )?Checkpoint\.(\w+)", OPTIONS))
+
+
+def test_every_default_that_has_an_effect_has_a_row() -> None:
+    without_effect = {"cache.pickle_protocol", "hash.algorithm", "hash.pickle_protocol"}
+    documented = set(re.findall(r"^\| `(\w+\.[\w.]+)`(?:, `(\w+\.[\w.]+)`)? \|", OPTIONS, flags=re.MULTILINE))
+    assert {name for names in documented for name in names if name} == set(ipycheckpoint.defaults) - without_effect
 
 
 def test_every_argument_of_the_decorator_has_a_row() -> None:

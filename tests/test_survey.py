@@ -150,6 +150,7 @@ def test_pictures_with_the_same_pixels_look_the_same() -> None:
         ("/tmp/ipykernel_12/345.py:1: Warning", "/tmp/ipykernel_12/346.py:1: Warning", False),
         ("0x12", "0x13", False),
     ],
+    ids=["an address", "a process", "a line", "a number"],
 )
 def test_texts_look_the_same_but_for_addresses_and_processes(one: str, other: str, same: bool) -> None:
     assert (runs.looks("text/plain", one) == runs.looks("text/plain", other)) is same

@@ -1,7 +1,8 @@
 """Build what is published, check it, and try it where nothing else is installed: ``make dist``.
 
 The wheel is made from the sdist, as an installer without a wheel does it. Both go into ``dist``. The wheel is then
-installed with its dependencies in a new environment, and used as a newcomer would, far from this directory.
+installed with its dependencies in a new environment, and used as a newcomer would, far from this directory; then with
+the extras that its users may want.
 """
 
 from __future__ import annotations
@@ -44,6 +45,15 @@ def simulate(steps):
     return steps * 2
 
 assert simulate(21) == 42
+"""
+
+
+# With the extra `remote`.
+SHARED = """
+import ipycheckpoint
+
+ipycheckpoint.save("memory://runs/run.ckpt", answer=42)
+assert ipycheckpoint.load("memory://runs/run.ckpt", "answer") == 42
 """
 
 
@@ -95,6 +105,10 @@ def try_it(wheel: Path, directory: Path) -> None:
     assert "squares" in tell(python, "-m", "ipycheckpoint", "ls")
     assert tell(binaries / "ipycheckpoint", "ls", "--json") == tell(python, "-m", "ipycheckpoint", "ls", "--json")
     assert tell(binaries / "ipycheckpoint", "--version").strip().endswith(wheel.name.split("-")[1])
+
+    run(python, "-m", "pip", "install", "--quiet", f"{wheel}[cli,remote]", cwd=work)
+    tell(python, "-c", SHARED)
+    assert "squares" in tell(binaries / "ipycheckpoint", "ls")
 
 
 def main() -> None:

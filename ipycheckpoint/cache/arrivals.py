@@ -103,4 +103,7 @@ class Arrivals:
 
 def _arrival(row: tuple[int, int, str]) -> Arrival:
     number, version, name = row
-    return Arrival((number, version), Key(name.removeprefix(_RECORDS)) if name.startswith(_RECORDS) else None)
+    return Arrival((number, version), Key(name[_PREFIX:]) if name.startswith(_RECORDS) else None)
+
+
+_PREFIX = len(_RECORDS)

@@ -8,28 +8,28 @@ import time
 from collections import OrderedDict
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ipycheckpoint.cache.failures import Failures
 from ipycheckpoint.cache.listing import Listed
 from ipycheckpoint.cache.news import Event, News
-from ipycheckpoint.cache.recall import Recall, is_plain
+from ipycheckpoint.cache.recall import Recall, is_plain, is_short
 from ipycheckpoint.cache.stamps import Stamps
 from ipycheckpoint.digest import Digest, digest_bytes
 from ipycheckpoint.errors import CheckpointError, FormatError, IntegrityError, StoreError
 from ipycheckpoint.progress import aloud, measured
 from ipycheckpoint.record.failure import LoadFailure
 from ipycheckpoint.record.format import lay_out, read_header, read_section, write
-from ipycheckpoint.record.record import Header
+from ipycheckpoint.record.record import Header, Output
 from ipycheckpoint.record.trust import Keyring
 from ipycheckpoint.record.unpickling import decode
 from ipycheckpoint.store.base import is_url
 from ipycheckpoint.store.system import REAL
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from ipycheckpoint.cache.catalogue import Catalogue
     from ipycheckpoint.cache.failures import PastFailure
@@ -37,14 +37,13 @@ if TYPE_CHECKING:
     from ipycheckpoint.cache.news import Happening
     from ipycheckpoint.cache.opened import Reading, Record
     from ipycheckpoint.cache.prune import Pruned, Room
-    from ipycheckpoint.cache.recall import Recalled
+    from ipycheckpoint.cache.recall import Absent, Recalled
     from ipycheckpoint.cache.upkeep import Upkeep
     from ipycheckpoint.identity.identity import Identity, Ingredient, Key, Kind
     from ipycheckpoint.record.brief import Brief
     from ipycheckpoint.record.codec import Section
     from ipycheckpoint.record.environment import Environment
     from ipycheckpoint.record.format import Stored
-    from ipycheckpoint.record.record import Output
     from ipycheckpoint.store.base import Content, Store, Write
     from ipycheckpoint.store.system import System
 
@@ -90,11 +89,23 @@ class Found:
         return self.stored.header
 
 
-@dataclass(frozen=True, slots=True)
-class Spoiled:
+class Spoiled(NamedTuple):
     """Something is there, and can't be used; `reason` says why, and what to do about it."""
 
     reason: str
+
+
+class Shared(NamedTuple):
+    """What many records have in common: the Environment, the source texts."""
+
+    digest: Digest
+    content: bytes
+
+    @classmethod
+    @lru_cache(maxsize=10)
+    def of(cls, content: bytes) -> Shared:
+        """`content`, digested once."""
+        return cls(digest_bytes(content), content)
 
 
 class _Read(NamedTuple):
@@ -150,9 +161,9 @@ class Cache:
         self._keyring = keyring
         self._stamps = Stamps(store, keyring)
         self._headers: OrderedDict[Key, _Read] = OrderedDict()
-        self._recall = Recall(store, keyring)
         self._is_far = hasattr(store, "bring")
         """What isn't near is asked for only once."""
+        self._recall = Recall(store, keyring, None if self._is_far else self._stamps)
         self._lock = threading.Lock()
 
     @property
@@ -175,22 +186,21 @@ class Cache:
         began = time.time()
         tape = () if draft.tape is None else (Section((), draft.tape, (), _TAPE),)
         layout = lay_out((*draft.sections, *tape))
-        environment = self._put_blob(self._environment_now().to_json())
+        environment = Shared.of(self._environment_now().to_json())
+        texts = texts_of(draft.identity.ingredients)
+        self._put_shared([environment, *texts.values()])
         now = time.time()
         header = Header(
             kind=draft.identity.kind,
             label=draft.identity.label,
             key=draft.identity.key,
             created=now,
-            seconds=draft.seconds,
-            ingredients=tuple(
-                ingredient if ingredient.source is None else replace(ingredient, source=None)
-                for ingredient in draft.identity.ingredients
-            ),
+            seconds=round(draft.seconds, 9),  # no clock tells more, and the rest is digits
+            ingredients=tuple(each if each.source is None else each.bare() for each in draft.identity.ingredients),
             outputs=described(draft),
             sections=layout.sections,
-            environment=environment,
-            texts=self._put_texts(draft.identity.ingredients),
+            environment=environment.digest,
+            texts=tuple((position, text.digest) for position, text in texts.items()),
             tags=draft.tags,
             expires=None if draft.expires_seconds is None else now + draft.expires_seconds,
             trace=draft.trace,
@@ -210,10 +220,8 @@ class Cache:
             self._stamps.kept(header.key, new)
         if time.time() - began > GRACE_SECONDS / 2:
             # So long after its Blobs, some may have been taken for garbage before the record came.
-            self._put_blob(self._environment_now().to_json())
-            self._put_texts(draft.identity.ingredients)
-            for found, blob in layout.blobs.items():
-                self._put_blob(blob, found)
+            self._put_shared([environment, *texts.values()])
+            self._put_blobs(layout.blobs)
         self._catalogue.add(Listed(header, self._keyring.signer), sizes[-1])
         self.failures.settle(header.key)
         self._tell("kept", header)
@@ -231,23 +239,23 @@ class Cache:
         now = Environment.current()
         return now.signed() if is_url(self.place) else now
 
-    def _put_blob(self, content: bytes | memoryview, known: Digest | None = None) -> Digest:
-        content_digest = known or digest_bytes(content)
-        if not self._is_there(content_digest):
-            self._store.put(_blob(content_digest), [content])
-        return content_digest
+    def _put_shared(self, contents: Iterable[Shared]) -> None:
+        from ipycheckpoint.cache.garbage import are_surely_renewed
+
+        wanted = {each.digest: each.content for each in contents}
+        if not are_surely_renewed(self._store, list(map(_blob, wanted))):
+            self._put_blobs(wanted)
+
+    def _put_blobs(self, contents: Mapping[Digest, bytes] | Mapping[Digest, memoryview]) -> None:
+        """Put each, unless it is there; then it counts as put now."""
+        for blob_digest, content in contents.items():
+            if not self._is_there(blob_digest):
+                self._store.put(_blob(blob_digest), [content])
 
     def _is_there(self, blob_digest: Digest) -> bool:
         from ipycheckpoint.cache.garbage import renewed
 
         return renewed(self._store, _blob(blob_digest))
-
-    def _put_texts(self, ingredients: Sequence[Ingredient]) -> tuple[tuple[int, Digest], ...]:
-        return tuple(
-            (position, self._put_blob(ingredient.source.encode("utf-8", "surrogatepass")))
-            for position, ingredient in enumerate(ingredients)
-            if ingredient.source is not None
-        )
 
     def _with_texts(self, header: Header) -> Header:
         ingredients = list(header.ingredients)
@@ -276,7 +284,7 @@ class Cache:
             if not self._keyring.verify(read.stored.signed, read.stored.signature):
                 return Spoiled(f"its record of {_day(header)} is not signed by you, so it is not loaded")
             self._remember(key, read._replace(is_trusted=True))
-        return Found(replace(read.stored, payload=content.view[read.start :]), content)
+        return Found(read.stored._replace(payload=content.view[read.start :]), content)
 
     def bring(self, keys: Collection[Key]) -> set[Key]:
         """Those of `keys` that may have a record; what is far away of these comes near, all at once."""
@@ -295,7 +303,7 @@ class Cache:
             return known
         stored = read_header(content.view)
         start = content.view.nbytes - stored.payload.nbytes
-        read = _Read(content.stamp, replace(stored, payload=memoryview(b"")), start)
+        read = _Read(content.stamp, stored._replace(payload=memoryview(b"")), start)
         self._remember(key, read)
         return read
 
@@ -308,16 +316,17 @@ class Cache:
             if len(self._headers) > _MOST_HEADERS:
                 self._headers.popitem(last=False)
 
-    def recall(self, key: Key) -> Recalled | None:
-        """The result of a call, if it is small and nothing else hangs on it. Writes nothing."""
-        recalled = self._recall.get(key)
+    def recall(self, key: Key) -> Recalled | Absent | None:
+        """The result of a call, if it is short and nothing else hangs on it; None where it must be looked up."""
+        recalled: Recalled | Absent | None = self._recall.get(key)
         if recalled is None and not self._is_far and not self._was_large(key):
             recalled = self._recall.load(_record(key), key)
         return recalled
 
     def hold(self, key: Key) -> None:
-        """Have `recall` know the result under `key`, if it is small and nothing else hangs on it. Writes nothing."""
-        found = None if self._was_large(key) else self.find(key)
+        """Have `recall` know the result under `key`, if nothing else hangs on it. Writes nothing."""
+        known = self._headers.get(key)
+        found = self.find(key) if known is None or is_short(known.stored.header) else None
         if isinstance(found, Found):
             self._recall.hold(_record(key), found)
 
@@ -467,7 +476,7 @@ class Cache:
         if read.stored.header.key != key:
             raise FormatError(f"the record under {key} belongs to another key")
         # What is handed out is the caller's to write to, so what is held is only ever copied from.
-        found = Found(replace(read.stored, payload=content.view[read.start :].toreadonly()))
+        found = Found(read.stored._replace(payload=content.view[read.start :].toreadonly()))
 
         def blob(wanted: Digest) -> memoryview | None:
             kept = self._store.get(_blob(wanted))
@@ -645,23 +654,34 @@ def described(draft: Draft) -> tuple[Output, ...]:
     from ipycheckpoint.identity.outline import preview
     from ipycheckpoint.record.codec import type_name
 
-    section_of = {name: index for index, section in enumerate(draft.sections) for name in section.names}
-    shares = [len(section.names) for section in draft.sections]
-    nbytes = [len(s.stream) + sum(buffer.nbytes for buffer in s.buffers) for s in draft.sections]
+    places: dict[str, tuple[int, int]] = {}
+    for index, section in enumerate(draft.sections):
+        nbytes = len(section.stream) + sum([buffer.nbytes for buffer in section.buffers])
+        for name in section.names:
+            # What several outputs share can't be told apart: each is listed with its part of the whole.
+            places[name] = index, nbytes // len(section.names)
     told = []
     for output in draft.outputs:
-        index = section_of.get(output.name)
-        if index is None:
+        if output.name not in places:
             told.append(output)
         else:
+            index, share = places[output.name]
             value = draft.values[output.name]
-            # What several outputs share can't be told apart: each is listed with its part of the whole.
-            share = nbytes[index] // shares[index]
             kind = type_name(value)
             # What is in the environment may be a secret: it stays in the section, and out of the header.
             shown = "" if output.role == "ambient" else preview(value)
-            told.append(replace(output, type=kind, nbytes=share, preview=shown, section=index))
+            told.append(Output(output.name, output.role, kind, share, shown, index, output.target))
     return tuple(told)
+
+
+def texts_of(ingredients: Sequence[Ingredient]) -> dict[int, Shared]:
+    """The source texts, by the position of their Ingredients."""
+    return {index: _text(each.source) for index, each in enumerate(ingredients) if each.source is not None}
+
+
+@lru_cache(maxsize=100)
+def _text(source: str) -> Shared:
+    return Shared.of(source.encode("utf-8", "surrogatepass"))
 
 
 def _buffers(header: Header) -> Iterator[Digest]:

@@ -7,6 +7,7 @@ where it can't be written, its work goes on in memory.
 from __future__ import annotations
 
 import atexit
+import gc
 import json
 import math
 import time
@@ -28,7 +29,7 @@ from ipycheckpoint.cache.listing import (
     ordered,
     pairs_of,
     plain,
-    row_of,
+    rows_of,
     values_of,
 )
 from ipycheckpoint.cache.tables import Tables
@@ -138,7 +139,9 @@ class Catalogue:
         by, by_index = (ordered(order, descending=descending, indexed=indexed) for indexed in (False, True))
         if limit is None and not offset:
             with self._lock:
-                return self._read_rows(f"{LISTED} SELECT {COLUMNS} FROM listed {where} {by}", [*self._now(), *values])
+                in_order = by_index if not where and order == "created" else by  # as most of them lie in the table
+                query = f"{LISTED} SELECT {COLUMNS} FROM listed {where} {in_order}"
+                return self._read_rows(query, [*self._now(), *values])
         page = f"{LISTED} SELECT id FROM listed {where} {by if where else by_index} LIMIT ? OFFSET ?"
         with self._lock:
             limits = [-1 if limit is None else limit, offset]
@@ -187,7 +190,13 @@ class Catalogue:
         return self._read_rows(query, values)
 
     def _read_rows(self, query: str, values: list[Any]) -> list[Row]:
-        rows = self._read(lambda: [row_of(columns) for columns in self._tables.ask(query, values)])
+        collecting = gc.isenabled()
+        gc.disable()  # there may be very many rows, and none is garbage: they would set off collection after collection
+        try:
+            rows = self._read(lambda: rows_of(self._tables.ask(query, values)))
+        finally:
+            if collecting:
+                gc.enable()
         return [self._uses.added_to(row) for row in rows] if self._uses else rows
 
     def count(

@@ -10,7 +10,7 @@ import json
 import threading
 import time
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ipycheckpoint.errors import CheckpointError, FormatError
@@ -58,12 +58,14 @@ class PastFailure:
 
     def to_json(self) -> bytes:
         """As JSON that `from_json` reads."""
+        from dataclasses import asdict  # here and below: hardly any load has failed
+
         return json.dumps(asdict(self), separators=(",", ":")).encode("utf-8", "backslashreplace")
 
     @classmethod
     def from_json(cls, data: bytes | memoryview) -> PastFailure:
         """Read what `to_json` wrote. Raises FormatError."""
-        from ipycheckpoint.record.environment import Difference  # hardly any load has failed
+        from ipycheckpoint.record.environment import Difference
 
         try:
             if len(data) > _MOST_NBYTES:

@@ -24,7 +24,7 @@ from ipycheckpoint.record.format import read_header
 from ipycheckpoint.store.base import PENDING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from ipycheckpoint.identity.identity import Kind
     from ipycheckpoint.record.record import Header
@@ -121,6 +121,12 @@ def renewed(store: Store, blob: str) -> bool:
         return store.renew(blob, time.time() - GRACE_SECONDS / 4)
     except StoreError:
         return False
+
+
+def are_surely_renewed(store: Store, blobs: Sequence[str]) -> bool:
+    """Whether all of `blobs` are there, and nobody's garbage for a while, where the store can tell that in short."""
+    known: Callable[[Sequence[str], float], bool] | None = getattr(store, "are_surely_renewed", None)
+    return known is not None and known(blobs, time.time() - GRACE_SECONDS / 4)
 
 
 def blobs_of(header: Header) -> Iterator[str]:

@@ -6,8 +6,7 @@ import threading
 import warnings
 from collections.abc import Awaitable, Callable
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from ipycheckpoint.errors import CheckpointWarning
 
@@ -20,8 +19,7 @@ Happening = Literal["computing", "ended", "kept", "restored", "failed", "forgott
 """``ended``: what was computing isn't any more, whatever became of it; ``failed``: a record could not be loaded."""
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(NamedTuple):
     """One thing that happened to the checkpoint `label`."""
 
     what: Happening

@@ -16,7 +16,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 from weakref import finalize, ref
 
-from ipycheckpoint.cache.cache import Cache, Found, Spoiled
+from ipycheckpoint.cache.cache import Cache, Found, Shared, Spoiled, texts_of
 from ipycheckpoint.cache.listing import Listed
 from ipycheckpoint.cache.packing import TAPE, UNKNOWN, environment_of, header_of, pack, unpack
 from ipycheckpoint.cache.savefile import unpack as opened
@@ -117,11 +117,12 @@ class PluggedCache(Cache):
 
     def learn(self, context_id: object, header: Header) -> Header:
         """Remember what is known of the result under `context_id`."""
-        ingredients = header.ingredients
+        texts = texts_of(header.ingredients)
+        self._put_shared(texts.values())
         bare = replace(
             header,
-            ingredients=tuple(replace(ingredient, source=None) for ingredient in ingredients),
-            texts=self._put_texts(ingredients),
+            ingredients=tuple(ingredient.bare() for ingredient in header.ingredients),
+            texts=tuple((position, text.digest) for position, text in texts.items()),
         )
         self._store.put(f"records/{bare.key}", write(bare, (), self._keyring.sign))
         self._catalogue.add(Listed(bare, self._keyring.signer))
@@ -136,8 +137,9 @@ class PluggedCache(Cache):
 
     def kept(self, context_id: object, header: Header) -> Header:
         """As `learn`, of a result that was handed to the user's cache just now."""
-        environment = self._put_blob(Environment.current().to_json())
-        learned = self.learn(context_id, replace(header, environment=environment))
+        environment = Shared.of(Environment.current().to_json())
+        self._put_shared([environment])
+        learned = self.learn(context_id, replace(header, environment=environment.digest))
         self._tell("kept", learned)
         return learned
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
@@ -190,12 +189,12 @@ def _parsed(view: memoryview, location: str) -> Stored:
 def _opened(stored: Stored, location: str, keyring: Keyring | None, again: Callable[[], memoryview | None]) -> Record:
     """`again` gives the whole file once more, private and writable, as long as it is the one that was parsed."""
     # What is handed out is the caller's to write to, so what is held is only ever copied from.
-    held = replace(stored, payload=stored.payload.toreadonly())
+    held = stored._replace(payload=stored.payload.toreadonly())
     nbytes = stored.payload.nbytes
 
     def reading() -> Reading:
         whole = again()
-        private = held if whole is None else replace(held, payload=whole[whole.nbytes - nbytes :])
+        private = held if whole is None else held._replace(payload=whole[whole.nbytes - nbytes :])
         return lambda index: read_section(private, index, lambda _: None)
 
     return Record(held, location=location, keyring=keyring or _own(), reading=reading, to_trust=_way(location))

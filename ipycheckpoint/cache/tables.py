@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from ipycheckpoint.cache.arrivals import BEGINNING, Arrivals, Mark
 from ipycheckpoint.cache.listing import FOUND, MADE, REMOVE, REMOVE_RESTORES, SCHEMA, VERSION, values_of
+from ipycheckpoint.cache.slips import Slips
 from ipycheckpoint.cache.uses import Uses
 from ipycheckpoint.errors import CheckpointWarning, StoreError
 from ipycheckpoint.store.database import Database
@@ -35,6 +36,7 @@ _FLUSH_SECONDS = 1.0
 _REST_SECONDS = 30.0  # after the file could not be written, before it is tried again
 
 _MOST_MARKS = 16
+_MOST_ON_A_SLIP = 100  # hits of more records than these are worth the opening, and would hold up whoever lists them
 
 _MARKS = "SELECT position, version FROM marks ORDER BY position DESC"
 
@@ -63,6 +65,9 @@ class Tables:
         """Held during each use."""
         self.uses = Uses()
         """Hits that are not written yet."""
+        self._slips = Slips("" if path is None else str(path.parent / "hits"), system)
+        self._written_up: tuple[str, ...] = ()
+        """The slips that the file knows."""
         self._stand_in: Database | None = None
         """The same in memory, while the file is missing or can't be written."""
         self._copy: tuple[object, Database] | None = None
@@ -116,6 +121,8 @@ class Tables:
             has_unwritten = self._has_unwritten()
             if not (has_unwritten or self.uses) or self._flushed < self._rest_until:
                 return
+            if not has_unwritten and self._left_on_a_slip():
+                return
             try:
                 marks = self._marks(self._database)
                 if has_unwritten and not marks:
@@ -126,6 +133,7 @@ class Tables:
                     self._forget_unwritten()
                     self.uses.clear()
                     self._stand_in = self._copy = None
+                    self._remove_slips()
             except (sqlite3.Error, OSError, StoreError) as error:
                 self._rest(error)
 
@@ -137,7 +145,8 @@ class Tables:
                 # The question comes first: an empty answer of a file that was damaged is told by the check.
                 found = self._database.rows(query, values)
                 if not self._unwritten and (marks := self._marks(self._database)):
-                    return self._caught_up().rows(query, values) if self._lags(marks) else found
+                    lags = self._slips.names() or self._lags(marks)
+                    return self._caught_up().rows(query, values) if lags else found
                 if self._path is None:
                     self._fill(self._database)
                     return self._database.rows(query, values)
@@ -146,16 +155,20 @@ class Tables:
             if self._stand_in is None:
                 stand_in = Database(None, "catalogue", SCHEMA, VERSION)
                 self._fill(stand_in)
+                stand_in.change(self._slips.write)
                 self._stand_in = stand_in
+            elif self._lags(marks := self._marks(self._stand_in)):
+                self._follow(self._stand_in, marks)
             return self._stand_in.rows(query, values)
 
     def stamp(self) -> tuple[object, ...]:
         """Equal stamps mean that nobody, in this process or another, has changed anything since."""
         return self._changes, None if self._arrivals is None else self._arrivals.state(), *self._stamp_of_file()
 
-    def _stamp_of_file(self) -> tuple[int, ...]:
-        seen: list[int] = []
+    def _stamp_of_file(self) -> tuple[object, ...]:
+        seen: list[object] = []
         if self._path is not None:
+            seen += self._slips.names()
             for suffix in ("", "-wal"):
                 try:
                     status = os.stat(f"{self._path}{suffix}")
@@ -204,6 +217,23 @@ class Tables:
         for statement, values in self._unwritten:
             connection.execute(statement, values)
         self.uses.write(connection)
+        self._written_up = self._slips.write(connection)
+
+    def _left_on_a_slip(self) -> bool:
+        """Whether the uses, with which nothing else is to be written, are on a slip now."""
+        if self._path is None or self._database.is_open_to_write or len(self.uses) > _MOST_ON_A_SLIP:
+            return False
+        try:
+            is_left = self._slips.leave(self.uses)
+        except OSError:
+            return False  # the catalogue tells what is wrong
+        if is_left:
+            self.uses.clear()
+        return is_left
+
+    def _remove_slips(self) -> None:
+        with suppress(OSError):
+            self._slips.remove(self._written_up)
 
     def _marks(self, database: Database) -> list[Mark]:
         """Up to where all is listed, the latest first. None at all: the listing is not to be trusted."""
@@ -220,7 +250,10 @@ class Tables:
         """The file in memory, with what it has missed."""
         stamp = self._stamp_of_file()
         if self._copy is None or self._copy[0] != stamp:
-            self._copy = (stamp, self._database.copy())
+            copy = self._database.copy()
+            self._follow(copy, self._marks(copy))  # what has a hit must be listed before
+            copy.change(self._slips.write)
+            self._copy = (stamp, copy)
         copy = self._copy[1]
         self._follow(copy, self._marks(copy))
         return copy

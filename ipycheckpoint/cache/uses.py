@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
+import json
+import math
 import os
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ipycheckpoint.cache.listing import MOMENT_SECONDS, RESTORE, USE
+from ipycheckpoint.identity.identity import Key
 
 if TYPE_CHECKING:
     import sqlite3
 
     from ipycheckpoint.cache.listing import Row
-    from ipycheckpoint.identity.identity import Key
 
 
-@dataclass(slots=True)
 class _Use:
-    hits: int = 0
-    last: float = 0.0
-    saved_seconds: float = 0.0
-    restored_seconds: float = 0.0
-    moments: dict[int, int] = field(default_factory=dict)
-    """Hits by when they were: numbers of MOMENT_SECONDS since the epoch."""
+    __slots__ = ("hits", "last", "moments", "restored_seconds", "saved_seconds")
+
+    def __init__(self) -> None:
+        self.hits = 0
+        self.last = self.saved_seconds = self.restored_seconds = 0.0
+        self.moments: dict[int, int] = {}
+        """Hits by when they were: numbers of MOMENT_SECONDS since the epoch."""
 
 
 class Uses:
@@ -48,6 +49,9 @@ class Uses:
         moment = int(now // MOMENT_SECONDS)
         use.moments[moment] = use.moments.get(moment, 0) + 1
 
+    def __len__(self) -> int:
+        return len(self._own())
+
     def __bool__(self) -> bool:
         return bool(self._own())
 
@@ -69,8 +73,7 @@ class Uses:
         use = self._own().get(row.key)
         if use is None:
             return row
-        return replace(
-            row,
+        return row._replace(
             hits=row.hits + use.hits,
             last_used=max(row.last_used, use.last),
             saved_seconds=row.saved_seconds + use.saved_seconds,
@@ -92,11 +95,46 @@ class Uses:
             USE, [(use.hits, use.last, use.saved_seconds, use.restored_seconds, key) for key, use in uses]
         )
         connection.executemany(
-            RESTORE, [(key, moment, hits) for key, use in uses for moment, hits in use.moments.items()]
+            RESTORE, [(moment, hits, key) for key, use in uses for moment, hits in use.moments.items()]
         )
+
+    def to_json(self) -> bytes:
+        """As JSON that `from_json` reads."""
+        told = {
+            key: [use.hits, use.last, use.saved_seconds, use.restored_seconds, list(use.moments.items())]
+            for key, use in self._own().items()
+        }
+        return json.dumps(told, separators=(",", ":")).encode()
+
+    @classmethod
+    def from_json(cls, data: bytes | memoryview) -> Uses:
+        """Read what `to_json` wrote. Raises ValueError."""
+        uses = cls()
+        try:
+            told: dict[str, Any] = json.loads(bytes(data))
+            for key, (hits, *seconds, moments) in told.items():
+                use = uses._uses[Key(key)] = _Use()
+                use.hits = _count(hits)
+                use.last, use.saved_seconds, use.restored_seconds = map(_finite, seconds)
+                use.moments = {_count(moment): _count(number) for moment, number in moments}
+        except (AttributeError, TypeError, RecursionError) as problem:
+            raise ValueError(f"this tells of no hits: {problem!r}") from problem
+        return uses
 
     def _own(self) -> dict[Key, _Use]:
         if self._process != os.getpid():
             self._process = os.getpid()
             self._uses.clear()
         return self._uses
+
+
+def _count(number: Any) -> int:
+    if type(number) is not int or not 0 <= number < 1 << 40:
+        raise ValueError(f"{number!r:.80} is no number of hits")
+    return number
+
+
+def _finite(seconds: Any) -> float:
+    if type(seconds) not in (int, float) or not math.isfinite(seconds):
+        raise ValueError(f"{seconds!r:.80} is no number of seconds")
+    return float(seconds)

@@ -108,13 +108,25 @@ def _say(words: str) -> None:
 
 
 class _Claim:
-    """One run of one Key in this process."""
+    """One run of one Key in this process. Its `thread` runs it, until it `is_over`."""
 
-    __slots__ = ("over", "thread")
+    __slots__ = ("_running", "is_over", "thread")
 
     def __init__(self) -> None:
-        self.over = threading.Event()
         self.thread = threading.get_ident()
+        self.is_over = False
+        self._running = threading.Lock()  # a tenth of the price of an Event
+        self._running.acquire()
+
+    def wait(self, seconds: float) -> None:
+        """Wait until it is over, for so many seconds at most."""
+        if self._running.acquire(timeout=seconds):
+            self._running.release()
+
+    def end(self) -> None:
+        """It is over: whoever waits goes on."""
+        self.is_over = True
+        self._running.release()
 
 
 _held: ContextVar[Mapping[tuple[int, Key], _Claim]] = ContextVar("_held")
@@ -149,7 +161,7 @@ class _Approach:
         """How many seconds to wait before the next step; 0 when there is none."""
         if self._claim is None:
             held = _held.get({}).get(self._name)
-            if held is not None and not held.over.is_set():
+            if held is not None and not held.is_over:
                 self.alone = True
                 return 0.0
             self._claim, self._other = self._field.claim(self._key)
@@ -194,7 +206,7 @@ class _Approach:
     def pause(self, seconds: float) -> None:
         """Wait, which a signal interrupts; shorter, if another thread is done."""
         if self._claim is None and self._other is not None:
-            self._other.over.wait(seconds)
+            self._other.wait(seconds)
         else:
             time.sleep(seconds)
 
@@ -220,7 +232,9 @@ class _Field:
         self._directory, self._system = directory, system
         self._claims: dict[Key, _Claim] = {}
         self._mutex = threading.Lock()
+        self._path = "" if directory is None else str(directory / "locks")
         self._descriptor: int | None = None
+        self._file: os.stat_result | None = None
 
     def claim(self, key: Key) -> tuple[_Claim | None, _Claim | None]:
         """A claim on `key`, or else the one that is in the way."""
@@ -261,7 +275,7 @@ class _Field:
                 with suppress(OSError):
                     self._system.unlock(self._descriptor, _offset(key))
             del self._claims[key]
-        claim.over.set()
+        claim.end()
 
     def after_fork(self) -> None:
         """In the child: its parent's threads are not here, and its locks are not ours."""
@@ -269,16 +283,16 @@ class _Field:
         self._claims.clear()
 
     def _open(self, directory: Path) -> int:
-        path = directory / "locks"
-        if self._descriptor is not None:
+        if self._descriptor is not None and self._file is not None:
             with suppress(FileNotFoundError):
-                if os.path.samestat(path.stat(), os.fstat(self._descriptor)):
+                if os.path.samestat(os.stat(self._path), self._file):
                     return self._descriptor
             # The folder was deleted under us: others will meet at a new file.
             os.close(self._descriptor)
             self._descriptor = None
         make_folder(directory, self._system)
-        self._descriptor = self._system.open(str(path), os.O_RDWR | os.O_CREAT | NO_LINK, 0o600)
+        self._descriptor = self._system.open(self._path, os.O_RDWR | os.O_CREAT | NO_LINK, 0o600)
+        self._file = os.fstat(self._descriptor)
         return self._descriptor
 
     def __del__(self) -> None:

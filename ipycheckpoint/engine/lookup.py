@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from ipycheckpoint.cache.cache import Found, Spoiled
 from ipycheckpoint.engine.postponed import Postponed
-from ipycheckpoint.engine.trace import contradictions
 from ipycheckpoint.identity.explain import Explanation, clock, compare
 from ipycheckpoint.record.failure import LoadFailure
 
@@ -28,8 +26,7 @@ Mode = Literal["on", "off", "read", "refresh"]
 MODES: tuple[Mode, ...] = ("on", "off", "read", "refresh")
 
 
-@dataclass(frozen=True, slots=True)
-class Hit:
+class Hit(NamedTuple):
     """An earlier result, loaded and verified; nothing has been touched yet."""
 
     found: Found
@@ -43,8 +40,7 @@ class Hit:
         return self.found.header
 
 
-@dataclass(frozen=True, slots=True)
-class Miss:
+class Miss(NamedTuple):
     """The work must run."""
 
     explanation: Explanation
@@ -146,6 +142,10 @@ def explain_later(cache: Records, identity: Identity) -> Explanation:
 
 def _contradicted(cache: Records, label: str, header: Header) -> Explanation | None:
     """Why a record is no hit, though it has the Key: what it saw or left in files is not so any more."""
+    if not header.trace:
+        return None
+    from ipycheckpoint.engine.trace import contradictions  # most work touches no files
+
     changes = contradictions(header.trace, cache.directory)
     if not changes:
         return None

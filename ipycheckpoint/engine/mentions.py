@@ -43,22 +43,48 @@ def mentioned(things: Iterable[object]) -> Iterator[str]:
     for thing in things:
         _collect(thing, 0, found)
     for text in found:
-        if len(text) > _LONGEST_TEXT or "\0" in text:
+        if len(text) <= _LONGEST_PATH:
+            yield from _paths_in_short(text)
+        elif len(text) <= _LONGEST_TEXT:
+            yield from _paths_in(text)
+
+
+def mentions_the_same(thing: object) -> bool:
+    """Whether what `thing` mentions is surely the same later: nothing can change it in place, or hardly anybody does.
+
+    >>> mentions_the_same("a.csv"), mentions_the_same(["a.csv"])
+    (True, False)
+    """
+    kind = type(thing)
+    if kind is FunctionType:
+        return not (thing.__defaults__ or thing.__kwdefaults__)  # type: ignore[attr-defined]  # it is a function
+    return kind is str or kind in _ATOMS or kind is bytes
+
+
+def files_among(texts: Iterable[str]) -> list[str]:
+    """The files that `texts` are the paths of, or find as patterns."""
+    files = []
+    for text in texts:
+        try:
+            is_there = os.access(text, os.F_OK)  # most texts are no paths, and this makes no exception of each
+        except ValueError:
             continue
-        if len(text) <= _LONGEST_PATH and "\n" not in text:
-            yield text
-        for word in _WORD.findall(text):
-            if word != text and len(word) <= _LONGEST_PATH:
-                yield word
+        if is_there and os.path.isfile(text):
+            files.append(text)
+        elif ("." in text or "/" in text) and glob.has_magic(text):
+            files += [found for found in glob.iglob(text, recursive=True) if os.path.isfile(found)]
+    return files
 
 
-def files_at(path: str) -> list[str]:
-    """The files that `path` is, or finds as a pattern."""
-    if os.path.isfile(path):
-        return [path]
-    if glob.has_magic(path) and ("." in path or "/" in path):
-        return [found for found in glob.iglob(path, recursive=True) if os.path.isfile(found)]
-    return []
+def _paths_in(text: str) -> tuple[str, ...]:
+    if "\0" in text:
+        return ()
+    words = [word for word in _WORD.findall(text) if word != text and len(word) <= _LONGEST_PATH]
+    return (*([text] if len(text) <= _LONGEST_PATH and "\n" not in text else ()), *words)
+
+
+_paths_in_short = lru_cache(maxsize=1000)(_paths_in)
+# The texts of code are the same for each call of it, and those of a call are looked at before and after its run.
 
 
 def _collect(thing: Any, depth: int, found: dict[str, None]) -> None:
@@ -73,17 +99,17 @@ def _collect(thing: Any, depth: int, found: dict[str, None]) -> None:
             found[os.fsdecode(thing)] = None
     elif isinstance(thing, int | float | complex):
         return
+    elif isinstance(thing, CodeType):
+        found.update(_texts_of_code(thing))
+    elif isinstance(thing, FunctionType):
+        found.update(_texts_of_code(thing.__code__))
+        _collect_all(filter(None, (thing.__defaults__, thing.__kwdefaults__)), depth, found)
     elif isinstance(thing, os.PathLike):
         found[os.fsdecode(thing)] = None
     elif isinstance(thing, ast.AST):
         for node in ast.walk(thing):
             if isinstance(node, ast.Constant):
                 _collect(node.value, _DEEPEST, found)
-    elif isinstance(thing, CodeType):
-        found.update(_texts_of_code(thing))
-    elif isinstance(thing, FunctionType):
-        found.update(_texts_of_code(thing.__code__))
-        _collect_all((thing.__defaults__ or (), thing.__kwdefaults__ or {}), depth, found)
     elif isinstance(thing, dict):
         _collect_all(thing.keys(), depth, found)
         _collect_all(thing.values(), depth, found)

@@ -12,18 +12,18 @@ import sys
 import time
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ipycheckpoint.digest import Digest
 from ipycheckpoint.engine import audit
 from ipycheckpoint.engine.files import Status, beginning, content, digest_of_names, names
-from ipycheckpoint.engine.mentions import files_at, mentioned
+from ipycheckpoint.engine.mentions import files_among, mentioned, mentions_the_same
 from ipycheckpoint.errors import CheckpointError
 from ipycheckpoint.identity.explain import Change
 from ipycheckpoint.identity.ownership import is_users_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from ipycheckpoint.identity.work import Work
@@ -63,6 +63,42 @@ class _Listing:
     """The names that were there when it was first listed."""
 
 
+class _Modules(NamedTuple):
+    """Which modules there were at some moment."""
+
+    names: frozenset[str]
+    number: int
+    last: object
+    """The module that came last."""
+
+    @classmethod
+    def now(cls) -> _Modules:
+        """Those of this moment."""
+        global _modules  # noqa: PLW0603 - there is one set of modules, and hardly a call adds to it
+        if not _modules.are_all():
+            number, last = len(sys.modules), _last_module()
+            _modules = cls(frozenset(sys.modules), number, last)  # what comes meanwhile is the last one then
+        return _modules
+
+    def are_all(self) -> bool:
+        """Whether none have come since: what comes is the last one then."""
+        return len(sys.modules) == self.number and _last_module() is self.last
+
+    def more(self) -> list[object]:
+        """Those that have come since."""
+        return [] if self.are_all() else [sys.modules[name] for name in sys.modules.keys() - self.names]
+
+
+def _last_module() -> object:
+    try:
+        return next(reversed(sys.modules.values()), None)
+    except RuntimeError:  # another thread imports at this moment
+        return None
+
+
+_modules = _NO_MODULES = _Modules(frozenset(), 0, None)
+
+
 class Watch:
     """Sees what one run touches, from `start` to `stop`; `trace` is what to keep of it.
 
@@ -72,10 +108,13 @@ class Watch:
     def __init__(self, work: Work, own: Path | None) -> None:
         self._own = None if own is None else os.path.join(own, "")
         self._work = work
-        self._things: tuple[object, ...] = ()
+        self._texts: list[str] = []
+        """What is mentioned, now and later."""
+        self._changing: list[object] = []
+        """What may mention something else later."""
         self._cwd = ""
         self._began = 0
-        self._modules: frozenset[str] = frozenset()
+        self._modules = _NO_MODULES
         self._mentioned: dict[str, Status | None] = {}
         self._files: dict[str, _File] = {}
         self._listings: dict[str, _Listing] = {}
@@ -85,12 +124,16 @@ class Watch:
         """Begin to watch. First, the files are looked at that `code`, or that of the Work, mentions."""
         self._cwd = _cwd()
         self._began = time.time_ns()
-        self._things = (*self._work.values.values(), *self._work.code, *code)
         try:
+            things = (*self._work.values.values(), *self._work.code, *code)
+            same: list[object] = []
+            for thing in things:
+                (same if mentions_the_same(thing) else self._changing).append(thing)
+            self._texts = list(mentioned(same))
             self._mentioned = {path: Status.of(path) for path in self._mentioned_now()}
         except Exception as problem:  # noqa: BLE001 - attributes of the user's objects raise what they like
             self.fail(problem)
-        self._modules = frozenset(sys.modules)
+        self._modules = _Modules.now()
         audit.start(self)
 
     def stop(self) -> None:
@@ -98,8 +141,8 @@ class Watch:
         audit.stop(self)
         # What the code names was imported when it was identified, and counts there. This is what a script, a text or a
         # name made at run time brought.
-        for name in sys.modules.keys() - self._modules:
-            file = getattr(sys.modules[name], "__file__", None)
+        for module in self._modules.more():
+            file = getattr(module, "__file__", None)
             if isinstance(file, str) and is_users_file(file):
                 self.read(file)
 
@@ -172,12 +215,13 @@ class Watch:
         return absolute if os.path.isabs(path) or _cwd() != self._cwd else os.path.relpath(absolute, self._cwd)
 
     def _mentioned_now(self) -> list[str]:
-        return [path for path in _files_in(self._things) if self._is_data(os.path.abspath(path))]
+        texts = (*self._texts, *mentioned(self._changing)) if self._changing else self._texts
+        return [path for path in files_among(texts) if self._is_data(os.path.abspath(path))]
 
     def _add_mentioned(self, left: tuple[object, ...]) -> None:
         """What is mentioned, and nobody was heard to open: native code may have read it, or written it."""
-        paths = (thing for thing in left if isinstance(thing, str | os.PathLike))
-        for path in dict.fromkeys((*self._mentioned, *self._mentioned_now(), *_files_in(paths))):
+        paths = [thing for thing in left if isinstance(thing, str | os.PathLike)]
+        for path in dict.fromkeys((*self._mentioned, *self._mentioned_now(), *files_among(mentioned(paths)))):
             absolute = os.path.abspath(path)
             before, after = self._mentioned.get(path), Status.of(path)
             if absolute in self._files or not self._is_data(absolute):
@@ -222,7 +266,7 @@ class Watch:
             left_out += max(0, len(entries) - room)
             trace[kind] = entries[:room]
             room = max(0, room - len(entries))
-        below = os.path.join(self._cwd, "")
+        below = os.path.join(self._cwd, "") if trace else ""
         if any(entry[0].startswith(below) for entries in trace.values() for entry in entries):
             trace["cwd"] = self._cwd
         if left_out:
@@ -350,11 +394,6 @@ def _is_in(path: str, directory: str) -> bool:
 
 def _own_names(directory: str, own: str | None) -> set[str]:
     return {os.path.basename(own[:-1])} if own is not None and _is_in(own[:-1], directory) else set()
-
-
-def _files_in(things: Iterable[object]) -> Iterator[str]:
-    for path in mentioned(things):
-        yield from files_at(path)
 
 
 def _cwd() -> str:

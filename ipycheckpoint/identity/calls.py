@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import functools
-import inspect
 from types import FunctionType, MethodType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ipycheckpoint.digest import digest
 from ipycheckpoint.identity import code
 from ipycheckpoint.identity.closure import Named, Reached, by_name, is_users_function, references, unwrap
+from ipycheckpoint.identity.flags import VARARGS, VARKEYWORDS
 from ipycheckpoint.identity.sighting import Sighting
 from ipycheckpoint.identity.work import Collector
 
@@ -68,6 +68,8 @@ def bind(call: Call) -> list[tuple[str, object]]:
         return _bind_foreign(call)
     bound = bind_function(call.function, call.args, call.kwargs)
     if bound is None:
+        import inspect  # here and below: it knows what few calls ask, and takes long to load
+
         inspect.signature(call.function, follow_wrapped=False).bind(*call.args, **call.kwargs)
         raise TypeError(f"{call.function.__qualname__}() can't be called with these arguments")
     return bound
@@ -82,6 +84,8 @@ class _Parameters(NamedTuple):
     rest: str | None
     keyword_only: tuple[str, ...]
     more: str | None
+    are_positional: bool
+    """All of them, and that is how they mostly come."""
 
     @classmethod
     @functools.lru_cache(maxsize=1024)
@@ -90,10 +94,10 @@ class _Parameters(NamedTuple):
         names = iter(code.co_varnames)
         positional = tuple(next(names) for _ in range(code.co_argcount))
         keyword_only = tuple(next(names) for _ in range(code.co_kwonlyargcount))
-        rest = next(names) if code.co_flags & inspect.CO_VARARGS else None
-        more = next(names) if code.co_flags & inspect.CO_VARKEYWORDS else None
+        rest = next(names) if code.co_flags & VARARGS else None
+        more = next(names) if code.co_flags & VARKEYWORDS else None
         named = frozenset((*positional[code.co_posonlyargcount :], *keyword_only))
-        return cls(positional, named, rest, keyword_only, more)
+        return cls(positional, named, rest, keyword_only, more, not (rest or keyword_only or more))
 
 
 def bind_function(
@@ -102,6 +106,8 @@ def bind_function(
     """As `bind`, for a plain function; None where the arguments don't fit. Quicker than `inspect.Signature.bind`."""
     parameters = _Parameters.of(function.__code__)
     positional = parameters.positional
+    if parameters.are_positional and len(args) == len(positional) and not kwargs:
+        return list(zip(positional, args, strict=True))
     given = dict(zip(positional, args, strict=False))
     more = {}
     for name, value in kwargs.items():
@@ -130,6 +136,8 @@ def bind_function(
 
 
 def _bind_foreign(call: Call) -> list[tuple[str, object]]:
+    import inspect
+
     try:
         signature = inspect.signature(call.function, follow_wrapped=False)
     except ValueError:  # some builtins don't tell theirs
@@ -155,16 +163,17 @@ def identify_call(
     to tell such calls of this very function in short, where that can be.
     """
     function = call.function
-    sighting = None if recognizer is None or fingerprints else Sighting()
-    collector = Collector(ignore=ignore, fingerprints=fingerprints, sighting=sighting)
+    known = None if recognizer is None or fingerprints else recognizer.code(function, label)
+    sighting = None if recognizer is None or fingerprints or known is not None else Sighting()
+    collector = Collector(ignore=ignore, fingerprints=fingerprints, sighting=sighting, known=known)
     bound = bind(call)
-    if is_users_function(function):
+    if known is None and is_users_function(function):
         form = code.of_function(function)
         reached = references(function, form, sighting)
         collector.add_code(label, form.digest, form.source, reached, function=function)
         if recognizer is not None and sighting is not None:
-            recognizer.learn(function, sighting if collector.settle() else None, collector.work("call", label).identity)
-    else:
+            recognizer.learn(function, sighting if collector.settle() else None, collector.work("call", label))
+    elif known is None:
         # Not the user's: its name is all that can be said of its code (pin its package to have its version count).
         collector.add_code(label, digest("foreign"), None, [_foreign(function)])
     for name, value in bound:

@@ -11,11 +11,10 @@ import builtins
 import sys
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, replace
 from importlib import import_module
 from importlib.util import find_spec, resolve_name
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
-from typing import TYPE_CHECKING, Any, TypeGuard
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeGuard
 
 from ipycheckpoint.identity import code
 from ipycheckpoint.identity.ownership import is_shells_own, is_users, is_users_file
@@ -33,15 +32,13 @@ if TYPE_CHECKING:
     from ipycheckpoint.identity.sighting import Holder, Sighting
 
 
-@dataclass(frozen=True, slots=True)
-class Named:
+class Named(NamedTuple):
     """A thing that is known by its name alone: it is not the user's, or it isn't there at all."""
 
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class Reached:
+class Reached(NamedTuple):
     """One thing that code reaches: its path as the code writes it, and what is found there."""
 
     path: str
@@ -107,10 +104,10 @@ def references(
         else:
             yield from resolve(reference, namespace, id(namespace), sighting)
     for reference in form.modules:
-        yield from imported(reference, namespace)
+        yield from imported(reference, namespace, sighting)
     if sighting is not None:
         sighting.function(function)
-        if form.modules or _reaches_anything(form):
+        if _reaches_anything(form):
             sighting.doubt()
     if _reaches_anything(form):
         yield from _everything(namespace)
@@ -242,14 +239,22 @@ def _depends(wrapper: Any, path: str, place: int) -> Iterator[Reached]:
         yield Reached(path, depends, (place, path))
 
 
-def imported(reference: Reference, namespace: Mapping[str, object]) -> Iterator[Reached]:
+def imported(
+    reference: Reference, namespace: Mapping[str, object], sighting: Sighting | None = None
+) -> Iterator[Reached]:
     """Find what an import inside the code of a function brings, whether the function has run before or not."""
     name = _absolute(reference.name, namespace)
-    if not _is_users_import(name):
+    is_foreign = not _is_users_import(name)
+    if sighting is not None:
+        sighting.same(namespace, "__package__")
+        sighting.same(sys.modules, name.partition(".")[0])
+        if not is_foreign:
+            sighting.doubt()
+    if is_foreign:
         yield Reached(name, Named(".".join((name, *reference.attributes))), (id(sys.modules), name))
         return
     found = {name: _module_called(name, reference.attributes)}
-    yield from resolve(replace(reference, name=name), found, id(sys.modules))
+    yield from resolve(reference._replace(name=name), found, id(sys.modules))
 
 
 def _absolute(name: str, namespace: Mapping[str, object]) -> str:

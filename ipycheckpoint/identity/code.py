@@ -7,11 +7,9 @@ is read; and a code object that was digested once keeps its Digest, whatever hap
 from __future__ import annotations
 
 import weakref
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ipycheckpoint.digest import Digest, digest
-from ipycheckpoint.identity.bytecode import form_of_code
 from ipycheckpoint.identity.canonical import Canonical, canonical_form
 from ipycheckpoint.identity.slots import Reference
 from ipycheckpoint.identity.source import locate
@@ -23,8 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["CodeForm", "Reference", "of_code", "of_function"]
 
 
-@dataclass(frozen=True, slots=True)
-class CodeForm:
+class CodeForm(NamedTuple):
     """The code of one function. Its Digest says what each slot is used for, `references` what the slots mean."""
 
     digest: Digest
@@ -64,6 +61,8 @@ def of_function(function: FunctionType) -> CodeForm:
 
 def of_code(code: CodeType) -> CodeForm:
     """The form of a code object as such, on this minor version of Python; its source is not looked for."""
+    from ipycheckpoint.identity.bytecode import form_of_code  # most code has its source
+
     return _of(form_of_code(code), "bytecode", None, code.co_qualname)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import pickle
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
@@ -89,6 +88,8 @@ def work_of_id(
 
 def check_algorithm(algorithm: object) -> str:
     """Return `algorithm` if hashlib has it; UsageError otherwise."""
+    import hashlib  # hardly anybody names one
+
     if algorithm not in hashlib.algorithms_available:
         raise UsageError(f"{algorithm!r} is no hash algorithm that hashlib has")
     return str(algorithm)

@@ -68,6 +68,10 @@ class Ingredient:
     parts: Mapping[str, Part] = field(default_factory=dict)
     """Digests of what is inside, by path (``['age']``, ``.weights``), as far as that is worth keeping."""
 
+    def bare(self) -> Ingredient:
+        """The same without its source text, which many records have in common."""
+        return Ingredient(self.kind, self.name, self.digest, self.preview, None, self.parts)
+
 
 @dataclass(frozen=True)
 class Identity:
@@ -92,10 +96,22 @@ class Identity:
         """The Digest of the Ingredients in order."""
         return Key(hasher_of(self.kind, self.ingredients).hexdigest())
 
+    @classmethod
+    def of_key(cls, kind: Kind, label: str, ingredients: tuple[Ingredient, ...], key: Key) -> Identity:
+        """The Identity whose Key is known already."""
+        identity = cls(kind, label, ingredients)
+        vars(identity)["key"] = key
+        return identity
+
 
 def hasher_of(kind: Kind, ingredients: Iterable[Ingredient]) -> Hasher:
     """What makes the Key of these Ingredients, and of any that are fed to it after them."""
     hasher = Hasher("identity").field(SCHEME.encode()).field(kind.encode())
+    return fed(hasher, ingredients)
+
+
+def fed(hasher: Hasher, ingredients: Iterable[Ingredient]) -> Hasher:
+    """What makes the Key of those that were fed to `hasher` before, and of `ingredients`."""
     for ingredient in ingredients:
         hasher.field(ingredient.kind.encode()).field(bytes.fromhex(ingredient.digest))
     return hasher

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_IDENTIFIER = re.compile(r"(?<![\w.'\"])[^\W\d]\w*")
-_AT = re.compile(r"@([^\W\d]\w*)")
-_SHELL = re.compile(r"\$([^\W\d]\w*)|\{([^{}]+)\}")
+_IDENTIFIER = r"(?<![\w.'\"])[^\W\d]\w*"
+_AT = r"@([^\W\d]\w*)"
+_SHELL = r"\$([^\W\d]\w*)|\{([^{}]+)\}"
 _FRAME_READERS = {"pd.eval", "pandas.eval", "ne.evaluate", "numexpr.evaluate", "ne.re_evaluate"}
 _HARMLESS_MAGICS = frozenset(
     "alias autoreload cd colors conda config env load_ext lsmagic mamba matplotlib pip precision pwd reload_ext"
@@ -49,10 +49,10 @@ def mentions(call: ast.Call) -> Mentions:
         return _of_shell(function.attr, call)
     if isinstance(owner, ast.Name) and f"{owner.id}.{function.attr}" in _FRAME_READERS:
         if call.args and (texts := _texts(call.args[:1])):
-            return _named(name for text in texts for name in _IDENTIFIER.findall(text))
+            return _named(name for text in texts for name in re.findall(_IDENTIFIER, text))
         return Mentions(anything=True)
     if function.attr in {"query", "eval"}:
-        return _named(name for text in _texts(call.args) for name in _AT.findall(text))
+        return _named(name for text in _texts(call.args) for name in re.findall(_AT, text))
     return _NONE
 
 
@@ -66,8 +66,8 @@ def _of_shell(method: str, call: ast.Call) -> Mentions:
         return Mentions(anything=True)
     found: list[str] = []
     for text in texts:
-        for plain, expression in _SHELL.findall(text):
-            found += [plain] if plain else _IDENTIFIER.findall(expression)
+        for plain, expression in re.findall(_SHELL, text):
+            found += [plain] if plain else re.findall(_IDENTIFIER, expression)
     return _named(found)
 
 

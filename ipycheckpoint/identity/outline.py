@@ -63,7 +63,7 @@ def preview(value: object, limit: int = 80) -> str:
     '[0, 1, 2, …] (1,000 items)'
     """
     try:
-        line = _line(value, limit, 3)
+        line = repr(value) if type(value) in _SHORT else _line(value, limit, 3)
     except Exception:  # noqa: BLE001 - a preview is a courtesy, and runs code of any type
         line = type(value).__name__
     line = " ".join(line.split())
@@ -120,18 +120,19 @@ _COLUMNS: dict[str, Callable[[Any], Iterable[tuple[str, object]]]] = {
 
 
 _CONTAINERS = frozenset((dict, list, tuple, set, frozenset))
+_SHORT = frozenset((type(None), bool, float))
 
 
 def _line(value: Any, limit: int, depth: int) -> str:
     kind = type(value)
-    if isinstance(value, Enum):
-        return f"{kind.__qualname__}.{value._name_}"
+    if kind in TEXTS:
+        return repr(value[: limit + 1])
     if kind is int and value.bit_length() > _LONG_NUMBER:
         return f"int of {value.bit_length():,} bits"
     if kind in ATOMS or kind in _WITH_A_REPR:
         return repr(value)
-    if kind in TEXTS:
-        return repr(value[: limit + 1])
+    if isinstance(value, Enum):
+        return f"{kind.__qualname__}.{value._name_}"
     if isinstance(value, ModuleType):
         return f"module {value.__name__}"
     if isinstance(value, type):

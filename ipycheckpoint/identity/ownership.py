@@ -6,15 +6,15 @@ neither in the standard library nor in site-packages (so editable installs are t
 
 from __future__ import annotations
 
+import os
 import re
 import sys
-import sysconfig
 from functools import lru_cache
 from pathlib import PurePath
 
 _PACKAGE = __name__.partition(".")[0]
 _INSTALLED = {"site-packages", "dist-packages"}
-_SHELLS_OWN = re.compile(r"_+|_\d+|_i\d*|_ii|_iii|_ih|_oh|_dh|In|Out|_exit_code|__\w+__|__vsc_ipynb_file__")
+_SHELLS_OWN = r"_+|_\d+|_i\d*|_ii|_iii|_ih|_oh|_dh|_exit_code|__\w+__|__vsc_ipynb_file__"
 
 
 def is_users(module_name: str | None) -> bool:
@@ -54,8 +54,15 @@ def is_users_file(file: str) -> bool:
 
 @lru_cache(maxsize=1)
 def _standard_library() -> tuple[str, ...]:
-    paths = sysconfig.get_paths()
-    return tuple({paths["stdlib"], paths["platstdlib"]})
+    if os.name != "posix" or sys.implementation.name != "cpython":
+        import sysconfig
+
+        paths = sysconfig.get_paths()
+        return tuple({paths["stdlib"], paths["platstdlib"]})
+    # The same: `sysconfig` reads all that Python was built with to tell, and that takes longer than all else here.
+    name = f"python{sys.version_info.major}.{sys.version_info.minor}{'t' if 't' in sys.abiflags else ''}"
+    prefixes = (sys.base_prefix, sys.exec_prefix)
+    return tuple({os.path.join(os.path.normpath(prefix), sys.platlibdir, name) for prefix in prefixes})
 
 
 def is_shells_own(name: str) -> bool:
@@ -64,4 +71,4 @@ def is_shells_own(name: str) -> bool:
     >>> is_shells_own("_12"), is_shells_own("_private")
     (True, False)
     """
-    return _SHELLS_OWN.fullmatch(name) is not None
+    return name in ("In", "Out") or (name.startswith("_") and re.fullmatch(_SHELLS_OWN, name) is not None)

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ipycheckpoint.identity.calls import bind_function
-from ipycheckpoint.identity.identity import Key, hasher_of
+from ipycheckpoint.identity.identity import Identity, Ingredient, Key, fed, hasher_of
 from ipycheckpoint.identity.values import digest_value
-from ipycheckpoint.identity.work import IGNORED, tag_ingredients
+from ipycheckpoint.identity.work import IGNORED, Work, ignored, tag_ingredients
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from types import FunctionType
 
-    from ipycheckpoint.digest import Hasher
-    from ipycheckpoint.identity.identity import Identity
+    from ipycheckpoint.digest import Digest, Hasher
     from ipycheckpoint.identity.sighting import Sighting
 
-_MOST_KEYS = 1000
+_MOST_CALLS = 1000
 _LONGEST = 1000
 _TEXTS = frozenset((str, bytes))
 _KINDS = _TEXTS | {int, bool, float, type(None)}
@@ -26,13 +24,26 @@ _KINDS = _TEXTS | {int, bool, float, type(None)}
 _Signature = tuple[object, ...]
 
 
-@dataclass(slots=True)
 class _Known:
-    function: FunctionType
-    sighting: Sighting
-    code: Hasher
-    """Fed with all Ingredients but the arguments and tags."""
-    keys: dict[_Signature, Key] = field(default_factory=dict)
+    __slots__ = ("calls", "code", "function", "hasher", "sighting")
+
+    def __init__(self, function: FunctionType, sighting: Sighting, hasher: Hasher, code: Work | None) -> None:
+        self.function, self.sighting = function, sighting
+        self.hasher = hasher
+        """Fed with all Ingredients but the arguments and tags."""
+        self.code = code
+        """What has these, where all that it holds is held on to by the sighting as well."""
+        self.calls: dict[_Signature, _Call] = {}
+
+
+class _Call(NamedTuple):
+    """A call that was digested."""
+
+    bound: Sequence[tuple[str, object]]
+    digests: Sequence[Digest]
+    """Of the arguments."""
+    tags: Sequence[Ingredient]
+    key: Key
 
 
 class Recognizer:
@@ -45,9 +56,19 @@ class Recognizer:
         self._ignored = ignored
         self._known: _Known | None = None
 
-    def learn(self, function: FunctionType, sighting: Sighting | None, code: Identity) -> None:
-        """Remember what `function` was seen to reach, if that can be asked, and the Ingredients `code` of that."""
-        self._known = None if sighting is None else _Known(function, sighting, hasher_of(code.kind, code.ingredients))
+    def learn(self, function: FunctionType, sighting: Sighting | None, code: Work) -> None:
+        """Remember what `function` was seen to reach, if that can be asked, and its `code`: a call's Work so far."""
+        self._known = None
+        if sighting is not None:
+            hasher = hasher_of(code.identity.kind, code.identity.ingredients)
+            self._known = _Known(function, sighting, hasher, code if sighting.is_of_objects else None)
+
+    def code(self, function: object, label: str) -> Work | None:
+        """What was learned of the code of `function`, called `label`, if it surely reaches the very same objects."""
+        known = self._known
+        if known is None or known.function is not function or known.code is None:
+            return None
+        return known.code if known.code.identity.label == label and known.sighting.holds() else None
 
     def key(
         self,
@@ -63,28 +84,49 @@ class Recognizer:
         signature = _signature(args, kwargs, tags)
         if signature is None or not known.sighting.holds():
             return None
-        key = known.keys.get(signature)
-        if key is None and not _are_long(args) and not _are_long(kwargs.values()):
-            key = self._digested(known, args, kwargs, tags)
-            if key is not None:
-                if len(known.keys) >= _MOST_KEYS:
-                    known.keys.clear()
-                known.keys[signature] = key
-        return key
+        call = known.calls.get(signature)
+        if call is None:
+            bound = None if _are_long((*args, *kwargs.values())) else bind_function(function, args, kwargs)
+            if bound is None:
+                return None  # where the arguments don't fit, the call itself says what is wrong
+            call = self._digested(known, bound, tags)
+            if len(known.calls) >= _MOST_CALLS:
+                known.calls.clear()
+            known.calls[signature] = call
+        return call.key
 
-    def _digested(
-        self, known: _Known, args: tuple[Any, ...], kwargs: Mapping[str, Any], tags: Sequence[tuple[str, str]]
-    ) -> Key | None:
-        bound = bind_function(known.function, args, kwargs)
-        if bound is None:
-            return None  # the call itself says what is wrong
-        hasher = known.code.copy()
-        for name, value in bound:
-            found = IGNORED if name in self._ignored else digest_value(value, name)
+    def work(
+        self,
+        function: FunctionType,
+        label: str,
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+        tags: tuple[tuple[str, str], ...],
+    ) -> Work | None:
+        """The Work of a call whose `key` was asked for, or None where it must be identified in full."""
+        known, code = self._known, self.code(function, label)
+        if known is None or code is None or known.code is not code:
+            return None
+        signature = _signature(args, kwargs, tags)
+        call = None if signature is None else known.calls.get(signature)
+        if call is None:
+            return None
+        ingredients, values = list(code.identity.ingredients), dict(code.values)
+        for (name, value), found in zip(call.bound, call.digests, strict=True):
+            if found == IGNORED:
+                ingredients.append(ignored("argument", name))
+            else:
+                values[len(ingredients)] = value
+                ingredients.append(Ingredient("argument", name, found))
+        identity = Identity.of_key("call", label, (*ingredients, *call.tags), call.key)
+        return Work(identity, values, code.digester, code.code)
+
+    def _digested(self, known: _Known, bound: Sequence[tuple[str, object]], tags: Sequence[tuple[str, str]]) -> _Call:
+        digests = [IGNORED if name in self._ignored else digest_value(value, name) for name, value in bound]
+        hasher, last = known.hasher.copy(), tag_ingredients(tags) if tags else ()
+        for found in digests:
             hasher.field(b"argument").field(bytes.fromhex(found))
-        for tag in tag_ingredients(tags):
-            hasher.field(tag.kind.encode()).field(bytes.fromhex(tag.digest))
-        return Key(hasher.hexdigest())
+        return _Call(bound, digests, last, Key(fed(hasher, last).hexdigest()))
 
 
 def _signature(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib
 import sys
 import weakref
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -73,6 +74,7 @@ class Registry:
 
     def overlaid(self, users: Mapping[str | type, Callable[[Any], object]]) -> Registry:
         """This registry with `users` before all others; nothing is changed here."""
+        _load_families()
         registry = Registry(users)
         registry._later = (*self._later, self._users)
         registry._exact, registry._kinds, registry._fallback = self._exact, self._kinds, self._fallback
@@ -91,6 +93,7 @@ class Registry:
         self._alive.pop(place, None)
 
     def _find(self, kind: type) -> Shaper:
+        _load_families()
         for users in (self._users, *self._later):
             function = nearest(kind.__mro__, users)
             if function is not None:
@@ -99,6 +102,19 @@ class Registry:
         if callable(own):
             return _standing_for(own)
         return nearest((kind,), self._exact) or nearest(kind.__mro__, self._kinds) or self._fallback
+
+
+_FAMILIES = (
+    "classes", "closure", "kinds.arrays", "kinds.arrow", "kinds.basics", "kinds.frames", "kinds.images", "kinds.models",
+    "kinds.objects", "kinds.plain", "kinds.polars", "kinds.refused", "kinds.sparse", "kinds.tensors",
+)  # fmt: skip
+
+
+@functools.cache
+def _load_families() -> None:
+    """Import what registers the built-in kinds: numbers and texts need none of it."""
+    for family in _FAMILIES:
+        importlib.import_module(f"{__package__}.{family}")
 
 
 def nearest(kinds: tuple[type, ...], table: Mapping[Any, _E]) -> _E | None:

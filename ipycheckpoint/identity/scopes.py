@@ -7,7 +7,6 @@ ours and not that of `symtable`, since that one differs between Python versions 
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from ipycheckpoint.identity.mentions import mentions
@@ -33,26 +32,31 @@ NOTEBOOK = "__main__"
 """The module whose names are the notebook's: code that imports it may read and write any of them."""
 
 
-@dataclass(eq=False, slots=True)
 class Scope:
-    """The namespace of a module, class, function, comprehension or list of type parameters."""
+    """The namespace of a module, class, function, comprehension or list of type parameters.
 
-    kind: Literal["module", "class", "function", "comprehension", "types"]
-    parent: Scope | None = None
-    private: str = ""
-    """The class whose name mangles ``__private`` names here."""
-    bound: set[str] = field(default_factory=set)
-    globals: set[str] = field(default_factory=set)
-    nonlocals: set[str] = field(default_factory=set)
-    imports: dict[str, list[tuple[str, tuple[str, ...]]]] = field(default_factory=dict)
-    """For a name bound by an import: modules, each with the attributes that lead from it to what is bound."""
-    uses: dict[str, Use] = field(default_factory=dict)
-    """How names are used in this scope, whoever owns them."""
-    users: dict[str, Use] = field(default_factory=dict)
-    """How the names that this scope owns are used, in it and in the scopes inside."""
-    reflective: bool = False
-    """Something here reads names that no analysis can tell: a frame, or code in a string."""
-    children: list[Scope] = field(default_factory=list)
+    `private` is the class whose name mangles ``__private`` names here.
+    """
+
+    def __init__(
+        self,
+        kind: Literal["module", "class", "function", "comprehension", "types"],
+        parent: Scope | None = None,
+        private: str = "",
+    ) -> None:
+        self.kind, self.parent, self.private = kind, parent, private
+        self.bound: set[str] = set()
+        self.globals: set[str] = set()
+        self.nonlocals: set[str] = set()
+        self.imports: dict[str, list[tuple[str, tuple[str, ...]]]] = {}
+        """For a name bound by an import: modules, each with the attributes that lead from it to what is bound."""
+        self.uses: dict[str, Use] = {}
+        """How names are used in this scope, whoever owns them."""
+        self.users: dict[str, Use] = {}
+        """How the names that this scope owns are used, in it and in the scopes inside."""
+        self.reflective = False
+        """Something here reads names that no analysis can tell: a frame, or code in a string."""
+        self.children: list[Scope] = []
 
     def owner(self, name: str) -> Scope | None:
         """The scope whose variable `name` is here; None for a global (or builtin).

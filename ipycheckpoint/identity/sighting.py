@@ -219,6 +219,11 @@ class Sighting:
             else:  # of a single name, `itemgetter` gives no tuple
                 self._same += ((namespace, key, value) for key, value in seen.items())
 
+    @property
+    def is_of_objects(self) -> bool:
+        """Whether each name leads to the very same object as long as it holds, and not to one that is equal."""
+        return not self._data
+
     def holds(self) -> bool:
         """Whether all is as it was seen."""
         try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ipycheckpoint.identity.scopes import Scope, Scopes, Use, is_dynamic, stronger
@@ -15,8 +14,7 @@ if TYPE_CHECKING:
 _TRANSPARENT = {"get_ipython"}
 
 
-@dataclass(frozen=True, slots=True)
-class Reference:
+class Reference(NamedTuple):
     """A global, or a free variable, that code reaches."""
 
     name: str
@@ -25,8 +23,18 @@ class Reference:
     """The longest chain of attributes that is read: ``config.db.HOST`` gives ``("db", "HOST")``."""
     free: bool = False
     """A closure cell of the function rather than a global."""
-    use: Use = field(default="passed", compare=False)
-    """What the code does with it, at its most revealing."""
+    use: Use = "passed"
+    """What the code does with it, at its most revealing: the same thing is reached, whatever is done with it."""
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Reference) and self._reached == other._reached
+
+    def __hash__(self) -> int:
+        return hash(self._reached)
+
+    @property
+    def _reached(self) -> tuple[str, tuple[str, ...], bool]:
+        return self.name, self.attributes, self.free
 
 
 class Variable(NamedTuple):
@@ -136,7 +144,7 @@ class Slots:
 def _strengthen(known: dict[Any, Reference], key: Any, reference: Reference) -> None:
     before = known.get(key)
     use = stronger(before.use if before else None, reference.use)
-    known[key] = replace(reference, use=use)
+    known[key] = reference._replace(use=use)
 
 
 def _is_top(scope: Scope) -> bool:

@@ -9,7 +9,9 @@ import __future__
 
 import ast
 import linecache
+import os
 import warnings
+from bisect import bisect_right
 from collections import defaultdict
 from functools import lru_cache
 from types import CodeType, FunctionType
@@ -19,20 +21,22 @@ from ipycheckpoint.identity.scopes import Scopes
 from ipycheckpoint.identity.syntax import Function
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 _FUTURES = 0
 for _name in __future__.all_feature_names:
-    _FUTURES |= getattr(__future__, _name).compiler_flag
+    if _name != "nested_scopes":  # its flag has come to say that the code is nested
+        _FUTURES |= getattr(__future__, _name).compiler_flag
 
 _FILES_KEPT = 256
 
 
 class Located(NamedTuple):
-    """The node of a live function in the tree of its whole file or cell."""
+    """The node of a live function in the tree of its file or cell."""
 
     node: Function
     scopes: Scopes
+    """Those of the statement that holds it."""
     text: str
     """Its own lines, dedented, with its decorators."""
 
@@ -40,14 +44,57 @@ class Located(NamedTuple):
 class _Candidate(NamedTuple):
     code: CodeType
     node: Function
+    statement: ast.stmt
+    """What holds the node, of the statements of the file."""
 
 
-class _File(NamedTuple):
-    lines: list[str]
-    tree: ast.Module
-    scopes: Scopes
-    candidates: Mapping[str, list[_Candidate]]
-    """Compiled functions by qualified name."""
+class _File:
+    """A file or cell and what was compiled from it, looked into as far as anybody asks: modules are long."""
+
+    def __init__(self, text: str, tree: ast.Module, compiled: CodeType) -> None:
+        self.lines = text.splitlines(keepends=True)
+        self.body = tree.body
+        self._starts = [_first_line(statement) for statement in tree.body]
+        self._codes: dict[str, list[CodeType]] = defaultdict(list)
+        for code in _all_codes(compiled):
+            self._codes[code.co_qualname].append(code)
+        self._functions: dict[ast.stmt, Mapping[tuple[str, int], list[Function]]] = {}
+        self._scopes: dict[ast.stmt, Scopes] = {}
+
+    def candidates(self, name: str) -> list[_Candidate]:
+        """Every function with this qualified name that was compiled, with the node that it came from."""
+        found = []
+        for code in self._codes.get(name, ()):
+            place = (code.co_name, code.co_firstlineno)
+            nodes = {
+                node: statement
+                for statement in self._at(place[1])
+                for node in self._functions_in(statement).get(place, ())
+            }
+            origin = _node_of(code, list(nodes))
+            if origin is not None:
+                found.append(_Candidate(code, origin, nodes[origin]))
+        return found
+
+    def scopes(self, statement: ast.stmt) -> Scopes:
+        """Those of a statement: no scope of the module beside it says anything about the functions in it."""
+        known = self._scopes.get(statement)
+        if known is None:
+            known = self._scopes[statement] = Scopes(ast.Module([statement], []))
+        return known
+
+    def _at(self, line: int) -> Iterator[ast.stmt]:
+        """The statements that a line belongs to; there are several where semicolons are."""
+        for index in range(bisect_right(self._starts, line) - 1, -1, -1):
+            if (self.body[index].end_lineno or 0) < line:
+                break
+            yield self.body[index]
+
+    def _functions_in(self, statement: ast.stmt) -> Mapping[tuple[str, int], list[Function]]:
+        known = self._functions.get(statement)
+        if known is None:
+            known = self._functions[statement] = _functions_in(statement)
+        return known
 
 
 def locate(code: CodeType, module_globals: dict[str, Any] | None = None) -> Located | None:
@@ -77,16 +124,26 @@ def source_of(function: FunctionType) -> str | None:
 
 def text_of(node: ast.stmt | ast.Lambda, lines: list[str]) -> str:
     """The lines of a function or class, with its decorators, dedented."""
-    import textwrap  # it compiles expressions, and a hit shows no source
+    return dedented("".join(lines[_first_line(node) - 1 : node.end_lineno])).rstrip("\n")
 
-    return textwrap.dedent("".join(lines[_first_line(node) - 1 : node.end_lineno])).rstrip("\n")
+
+def dedented(text: str) -> str:
+    r"""As `textwrap.dedent`, which takes longer to load than a hit takes to read all its sources.
+
+    >>> dedented("  def f():\n      pass\n")
+    'def f():\n    pass\n'
+    """
+    lines = [line if line.strip(" \t") else "" for line in text.split("\n")]
+    indents = [line[: len(line) - len(line.lstrip(" \t"))] for line in lines if line]
+    margin = len(os.path.commonprefix(indents))  # noqa: RUF071 - character by character is right here
+    return "\n".join(line[margin:] for line in lines)
 
 
 def _search(code: CodeType, text: str) -> Located | None:
     file = _read(code.co_filename, text, code.co_flags & _FUTURES)
     if file is None:
         return None
-    matching = _matching(code, file.candidates)
+    matching = _matching(code, [file])
     if not matching:
         # A shell compiles a cell statement by statement, and what is imported by another one makes other code.
         matching = _matching(code, _apart(code.co_filename, text, code.co_flags & _FUTURES))
@@ -98,12 +155,13 @@ def _search(code: CodeType, text: str) -> Located | None:
     def distance(candidate: _Candidate) -> tuple[int, bool]:
         return abs(candidate.code.co_firstlineno - first), list(candidate.code.co_positions()) != columns
 
-    node = min(matching, key=distance).node
-    return Located(node, file.scopes, text_of(node, file.lines))
+    _, node, statement = min(matching, key=distance)
+    return Located(node, file.scopes(statement), text_of(node, file.lines))
 
 
-def _matching(code: CodeType, candidates: Mapping[str, list[_Candidate]]) -> list[_Candidate]:
-    return [candidate for candidate in candidates.get(code.co_qualname, ()) if same_code(candidate.code, code)]
+def _matching(code: CodeType, files: Iterable[_File]) -> list[_Candidate]:
+    candidates = (candidate for file in files for candidate in file.candidates(code.co_qualname))
+    return [candidate for candidate in candidates if same_code(candidate.code, code)]
 
 
 @lru_cache(maxsize=_FILES_KEPT)
@@ -112,25 +170,20 @@ def _read(name: str, text: str, flags: int) -> _File | None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the import or the cell has shown them
             tree = ast.parse(text, name)
-            compiled = _compile(tree, name, flags)
-            return _File(text.splitlines(keepends=True), tree, Scopes(tree), _pair(tree, compiled))
+            return _File(text, tree, _compile(tree, name, flags))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
 
 
 @lru_cache(maxsize=_FILES_KEPT)
-def _apart(name: str, text: str, flags: int) -> Mapping[str, list[_Candidate]]:
-    """The candidates where each statement of a readable file is compiled on its own."""
+def _apart(name: str, text: str, flags: int) -> list[_File]:
+    """Each statement of a readable file, compiled on its own."""
     file = _read(name, text, flags)
     assert file is not None
-    found: dict[str, list[_Candidate]] = defaultdict(list)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        for statement in file.tree.body:
-            alone = ast.Module([statement], [])
-            for qualified_name, candidates in _pair(alone, _compile(alone, name, flags)).items():
-                found[qualified_name] += candidates
-    return found
+        alone = [ast.Module([statement], []) for statement in file.body]
+        return [_File(text, tree, _compile(tree, name, flags)) for tree in alone]
 
 
 def _compile(tree: ast.Module, name: str, flags: int) -> CodeType:
@@ -142,20 +195,15 @@ def _compile(tree: ast.Module, name: str, flags: int) -> CodeType:
     return compiled
 
 
-def _pair(tree: ast.Module, compiled: CodeType) -> Mapping[str, list[_Candidate]]:
-    """Every function that was compiled from `tree`, with the node that it came from."""
-    nodes: dict[tuple[str, int], list[Function]] = defaultdict(list)
-    for node in ast.walk(tree):
+def _functions_in(statement: ast.stmt) -> Mapping[tuple[str, int], list[Function]]:
+    """The functions in a statement, by what their code has for a name and a first line."""
+    found: dict[tuple[str, int], list[Function]] = defaultdict(list)
+    for node in ast.walk(statement):
         if isinstance(node, Function):
             name = "<lambda>" if isinstance(node, ast.Lambda) else node.name
             # The code of a function with type parameters begins at its `def`, that of another at its decorators.
             for line in {_first_line(node), node.lineno}:
-                nodes[name, line].append(node)
-    found: dict[str, list[_Candidate]] = defaultdict(list)
-    for code in _all_codes(compiled):
-        origin = _node_of(code, nodes.get((code.co_name, code.co_firstlineno), []))
-        if origin is not None:
-            found[code.co_qualname].append(_Candidate(code, origin))
+                found[name, line].append(node)
     return found
 
 
@@ -168,7 +216,16 @@ def _node_of(code: CodeType, nodes: list[Function]) -> Function | None:
         # 3.12 gives no column to a lambda that only returns a constant; it needs nothing from around it.
         return next((node for node in nodes if same_code(_compile_alone(node), code)), None)
     holding = [node for node in nodes if all(_holds(node, *place) for place in places)]
-    return max(holding, key=lambda node: (node.lineno, node.col_offset), default=None)
+    # All that a function does may be to make the one inside it.
+    inside = sum(each.co_name[0] != "<" or each.co_name == "<lambda>" for each in _all_codes(code) if each is not code)
+    alike = [node for node in holding if _functions_inside(node) == inside]
+    return max(alike or holding, key=lambda node: (node.lineno, node.col_offset), default=None)
+
+
+def _functions_inside(node: Function) -> int:
+    """How many functions and classes the body of a function makes."""
+    body = node.body if isinstance(node.body, list) else [node.body]
+    return sum(isinstance(inner, Function | ast.ClassDef) for part in body for inner in ast.walk(part))
 
 
 def _compile_alone(node: Function) -> CodeType:

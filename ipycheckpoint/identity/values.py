@@ -26,21 +26,7 @@ from blake3 import blake3
 
 from ipycheckpoint.digest import Digest, Hasher
 from ipycheckpoint.errors import Unidentifiable
-from ipycheckpoint.identity import classes, closure  # noqa: F401 - importing them registers functions and classes
-from ipycheckpoint.identity.kinds import (  # noqa: F401 - importing a family registers it
-    arrays,
-    arrow,
-    basics,
-    frames,
-    images,
-    models,
-    objects,
-    plain,
-    polars,
-    refused,
-    sparse,
-    tensors,
-)
+from ipycheckpoint.identity.kinds import plain
 from ipycheckpoint.identity.kinds.plain import (
     CONTAINERS,
     MAX_COUNT,

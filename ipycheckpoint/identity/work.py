@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ipycheckpoint.digest import Digest, Hasher, digest
 from ipycheckpoint.errors import Unidentifiable
 from ipycheckpoint.identity import code
 from ipycheckpoint.identity.closure import Named, Wiring, ignoring, is_users_class, is_users_function, references
 from ipycheckpoint.identity.identity import Identity, Ingredient, IngredientKind, Kind
+from ipycheckpoint.identity.kinds.plain import is_leaf
 from ipycheckpoint.identity.values import digest_value
 
 if TYPE_CHECKING:
@@ -64,8 +64,7 @@ class Digester:
         return name not in self._by_name
 
 
-@dataclass(frozen=True, slots=True)
-class Work:
+class Work(NamedTuple):
     """An Identity, and the live value behind each Ingredient that has one."""
 
     identity: Identity
@@ -81,16 +80,19 @@ class Work:
 
         described = list(self.identity.ingredients)
         for position, value in self.values.items():
-            ingredient = described[position]
-            parts = outline(value) if self.digester.sees_inside(ingredient.name) else {}
-            described[position] = replace(ingredient, preview=preview(value), parts=parts)
-        identity = replace(self.identity, ingredients=tuple(described))
-        vars(identity)["key"] = self.identity.key  # previews and outlines are not in it
-        return replace(self, identity=identity)
+            one = described[position]
+            parts = outline(value) if not is_leaf(value) and self.digester.sees_inside(one.name) else {}
+            described[position] = Ingredient(one.kind, one.name, one.digest, preview(value), one.source, parts)
+        was, key = self.identity, self.identity.key  # previews and outlines are not in it
+        return Work(Identity.of_key(was.kind, was.label, tuple(described), key), self.values, self.digester, self.code)
 
     def changed(self) -> list[int]:
         """The positions whose values are not any more what they were: the run changed them in place."""
-        return [position for position in self.values if self._digest_now(position) != self._ingredient(position).digest]
+        return [
+            position
+            for position, value in self.values.items()
+            if not is_leaf(value) and self._digest_now(position) != self._ingredient(position).digest
+        ]
 
     def _ingredient(self, position: int) -> Ingredient:
         return self.identity.ingredients[position]
@@ -100,6 +102,11 @@ class Work:
             return self.digester.digest(self._ingredient(position).name, self.values[position])
         except Unidentifiable:
             return None  # it had an identity before the run, so it isn't what it was
+
+
+def ignored(kind: IngredientKind, name: str) -> Ingredient:
+    """What stands for a value that doesn't count."""
+    return Ingredient(kind, name, IGNORED, "ignored")
 
 
 class Collector:
@@ -115,16 +122,18 @@ class Collector:
         ignore: Iterable[str] = (),
         fingerprints: Fingerprints | None = None,
         sighting: Sighting | None = None,
+        known: Work | None = None,
     ) -> None:
+        """What was collected earlier, and is still so, may be `known`."""
         self._digester = Digester(fingerprints, ignore)
         self._sighting = sighting
         self._digests: dict[object, Digest] = {}
-        self._ingredients: list[Ingredient] = []
-        self._values: dict[int, object] = {}
+        self._ingredients: list[Ingredient] = [] if known is None else list(known.identity.ingredients)
+        self._values: dict[int, object] = {} if known is None else dict(known.values)
         self._ordinals: dict[object, int] = {}
         self._queue: deque[tuple[str, object, IngredientKind, object]] = deque()
         self._alive: list[object] = []
-        self._code: list[object] = []
+        self._code: list[object] = [] if known is None else list(known.code)
         self.roots: set[tuple[int, str]] = set()
         """Every global that was looked for: the identity of its namespace, and its name."""
 
@@ -136,7 +145,7 @@ class Collector:
         """Add a live value; Unidentifiable if it has no stable identity."""
         if name in self._digester.ignored:
             # Its place is kept: without it, ignoring one argument would look like ignoring another.
-            self._ingredients.append(Ingredient(kind, name, IGNORED, "ignored"))
+            self._ingredients.append(ignored(kind, name))
             return
         value_digest = self._digester.digest(name, value)
         self._values[len(self._ingredients)] = value
@@ -216,7 +225,7 @@ class Collector:
     def work(self, kind: Kind, label: str) -> Work:
         """All that was collected, as the Work called `label`."""
         identity = Identity(kind, label, tuple(self._ingredients))
-        return Work(identity, self._values, self._digester, tuple(self._code))
+        return Work(identity, dict(self._values), self._digester, tuple(self._code))
 
 
 def tag_ingredients(tags: Sequence[tuple[str, str]]) -> list[Ingredient]:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ipycheckpoint.record import rebuild
+from ipycheckpoint.record.once import MANY, Unremembered, are_texts_of_one_holder
 from ipycheckpoint.record.views import reduce_view
 
 if TYPE_CHECKING:
@@ -27,6 +28,10 @@ _PAIRWISE = 64
 
 _TENSOR_TYPES = {"bfloat16": "int16"}
 # What torch has and numpy hasn't: written as integers of the same size.
+
+
+class ReachedAgain(Exception):  # noqa: N818 - it says what is so, and is no error
+    """What was written without a memo is in something else, too."""
 
 
 class Reach(NamedTuple):
@@ -59,7 +64,10 @@ class Arrays:
     """Of which the arrays inside are written as views; in the order of memory."""
     live: Sequence[Reach] = ()
     """Arrays that are there already, and only linked to: their views are written as such."""
+    pickler: Any = None
+    """While it writes, the pickler whose memo may be turned off; None where it may not."""
     reached: list[Reach] = field(default_factory=list)
+    _unremembered: list[Reach] = field(default_factory=list)
     _apart: dict[int, Any] = field(default_factory=dict)
 
     def keep_apart(self, manager: Any) -> None:
@@ -85,13 +93,25 @@ class Arrays:
                 return _reduce_to_view(array, span.low, span.memory)
             self.reached.append(reach)
         if array.dtype.hasobject:
-            return NotImplemented
+            return self._reduce_objects(array, reach)
         if 0 in array.strides and any(s == 0 and n > 1 for s, n in zip(array.strides, array.shape, strict=True)):
             return _reduce_broadcast(array)
         if not array.flags.forc and reach.high - reach.low == array.nbytes:
             # Its axes are only turned or reversed. The layout decides whether a `reshape` shares memory, so it stays.
             return _reduce_to_view(array, reach.low, _memory(reach.low, reach.high, [reach]))
         return _reduce_plain(array)
+
+    def _reduce_objects(self, array: Any, reach: Reach) -> Any:
+        """As numpy does it, but texts that nothing else holds are written without a memo."""
+        if any(other.low < reach.high and reach.low < other.high for other in self._unremembered):
+            raise ReachedAgain
+        if self.pickler is None or array.size < MANY:
+            return NotImplemented
+        make, arguments, (*state, items) = array.__reduce__()
+        if not are_texts_of_one_holder(items):
+            return NotImplemented
+        self._unremembered.append(reach)
+        return make, arguments, (*state, Unremembered(items, self.pickler))
 
     def _view_of_live(self, reach: Reach) -> Any:
         for live in self.live:

@@ -30,6 +30,8 @@ _LINE = re.compile(
     % (FORMAT_VERSION, SCHEME.encode())
 )
 
+_read = json.JSONDecoder().raw_decode
+
 _MORE = ("trace", "notes", "expires")
 
 
@@ -63,14 +65,14 @@ def brief_of(
     body, signer, value = line.groups()
     if not is_trusted(signed_bytes(FORMAT_VERSION, body), Signature(SCHEME, signer.decode(), value.decode())):
         return None
-    header: dict[str, Any] = json.loads(body)
+    header: dict[str, Any] = _read(body.decode())[0]
     outputs, sections = header["outputs"], header["sections"]
     if header["key"] != key or header["kind"] != "call" or len(outputs) != 1 or len(sections) != 1:
         return None
     (output,), (section,) = outputs, sections
     if output["role"] != "result" or "buffers" in section or "packed" in section:
         return None
-    if any(name in header for name in _MORE):
+    if not header.keys().isdisjoint(_MORE):
         return None
     begin = payload_start(line.end()) + section["offset"]
     stream = whole[begin : begin + section["nbytes"]]

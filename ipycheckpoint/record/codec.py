@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from ipycheckpoint.errors import CannotKeep
 from ipycheckpoint.record.apart import is_apart
-from ipycheckpoint.record.arrays import Arrays, Reach, Span, reaches_of, span_at, spans_of
+from ipycheckpoint.record.arrays import Arrays, Reach, ReachedAgain, Span, reaches_of, span_at, spans_of
+from ipycheckpoint.record.once import reached_once
 from ipycheckpoint.record.pickling import LiveInside, Reducer, are_noticed, new_pickler, noticing
 from ipycheckpoint.record.references import References
 from ipycheckpoint.record.refusals import Refused, culprit
@@ -62,6 +63,15 @@ class _Draft:
     arrays: Arrays
     pickler: Any
     references: References
+    held: Mapping[int, object] | None = None
+    """By id, the parts that others may hold as well, where these are known without a memo."""
+
+    def memo(self) -> dict[Any, tuple[int, object]]:
+        """By id, a number and an object: whatever another draft may have in it, too."""
+        if self.held is None:
+            memo: dict[Any, tuple[int, object]] = self.pickler.memo.copy()
+            return memo
+        return {key: (0, part) for key, part in self.held.items()}
 
 
 def encode(
@@ -116,8 +126,7 @@ def _groups(drafts: Sequence[_Draft], touched: Sequence[set[Span]]) -> list[list
     collecting = gc.isenabled()
     gc.disable()  # a memo may have millions of entries: each copy would set off collection after collection
     try:
-        # {id: (number, object)}. Objects of the same id are one, as all drafts hold on to theirs.
-        memos = [draft.pickler.memo.copy() for draft in drafts]
+        memos = [draft.memo() for draft in drafts]  # objects of the same id are one, as all drafts hold on to theirs
     finally:
         if collecting:
             gc.enable()
@@ -150,6 +159,8 @@ def _write(values: Mapping[str, object], rules: _Rules, spans: Sequence[Span] = 
 
 def _draft(values: Mapping[str, object], rules: _Rules, spans: Sequence[Span], codec: str) -> _Draft:
     links = rules.links
+    if len(values) == 1 and codec != DILL and (held := _held_alone(values, links)) is not None:
+        return _stream(values, rules, spans, codec, None, held)
     if links and rules.is_noticed and codec != DILL and links.keys().isdisjoint(map(id, values.values())):
         try:
             return _stream(values, rules, spans, codec, None)
@@ -160,14 +171,31 @@ def _draft(values: Mapping[str, object], rules: _Rules, spans: Sequence[Span], c
     return _stream(values, rules, spans, codec, links)
 
 
+def _held_alone(
+    values: Mapping[str, object], links: Mapping[int, tuple[object, ...]] | None
+) -> Mapping[int, object] | None:
+    """What others may hold of a value in which nothing is reached twice, nor live; None for any other."""
+    [value] = values.values()
+    held = reached_once(value)
+    if held is None or not links:
+        return held
+    return held if links.keys() & held.keys() <= {id(value)} else None
+
+
 def _stream(
     values: Mapping[str, object],
     rules: _Rules,
     spans: Sequence[Span],
     codec: str,
     links: Mapping[int, tuple[object, ...]] | None,
+    held: Mapping[int, object] | None = None,
+    *,
+    remembers_all: bool = False,
 ) -> _Draft:
-    """Write with `links`; without them, raise LiveInside where the pickler notices one."""
+    """Write with `links`; without them, raise LiveInside where the pickler notices one.
+
+    With `held`, nothing in the value is reached twice: it is written without a memo.
+    """
     references = References(rules.by_value, rules.namespace, recognised=rules.recognised)
     arrays = Arrays(spans, rules.live)
     buffers: list[pickle.PickleBuffer] = []
@@ -177,14 +205,21 @@ def _stream(
     if links is None and rules.links and rules.is_noticed:
         pickler.reducer_override = noticing(rules.links, reducer.reduce)
     pickler.dump(tuple(values))
-    for value in values.values():
-        pickler.root = id(value)
-        if rules.links and id(value) in rules.links:
-            # The state of something live: its content is what counts, not whose memory it is.
-            arrays.set_apart(value)
-        pickler.dump(value)
+    pickler.fast = held is not None
+    arrays.pickler = pickler if codec != DILL and not remembers_all else None
+    try:
+        for value in values.values():
+            pickler.root = id(value)
+            if rules.links and id(value) in rules.links:
+                # The state of something live: its content is what counts, not whose memory it is.
+                arrays.set_apart(value)
+            pickler.dump(value)
+    except ReachedAgain:
+        return _stream(values, rules, spans, codec, links, remembers_all=True)
+    finally:
+        arrays.pickler = None  # it holds on to the arrays, and to all that it has written
     views = tuple(buffer.raw() for buffer in buffers)
-    return _Draft(Section(tuple(values), file.getvalue(), views, codec), arrays, pickler, references)
+    return _Draft(Section(tuple(values), file.getvalue(), views, codec), arrays, pickler, references, held)
 
 
 def _explain(values: Mapping[str, object], rules: _Rules, problem: Exception) -> CannotKeep:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -24,11 +24,11 @@ _SAME = "Python, platform and packages are those that saved it"
 _LOOKED_THROUGH_NBYTES = 256 * 1024
 # Of a stream, to find the modules that it names: the order of a list is not worth more.
 
-_ATTRIBUTE_IN_WORDS = re.compile(r"attribute '(?P<name>[\w.]+)' on <module '(?P<module>[\w.]+)'")
-_MODULE_IN_WORDS = re.compile(r"module '([\w.]+)'")
+_ATTRIBUTE_IN_WORDS = r"attribute '(?P<name>[\w.]+)' on <module '(?P<module>[\w.]+)'"
+_MODULE_IN_WORDS = r"module '([\w.]+)'"
 
 
-@dataclass(frozen=True, repr=False, eq=False)
+@dataclass(frozen=True)
 class LoadFailure:
     """Stands in the place of the output `name`, with all that is known of why it isn't there.
 
@@ -51,11 +51,15 @@ class LoadFailure:
     now: Environment
     then: Environment | None = None
     """None where the record doesn't know."""
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = ()
     type_name: str = ""
     """The type of the output with its module, as the header tells it; empty where several outputs failed as one."""
     origin: str | None = None
     """The path of the file or the key that it is kept under: what ``ipycheckpoint rescue`` wants to know."""
+
+    __slots__ = ("__dict__",)  # for `packages`, once they are asked for
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
 
     @cached_property
     def packages(self) -> tuple[str, ...]:
@@ -177,7 +181,7 @@ class LoadFailure:
     def _missing_name(self) -> str | None:
         """What the stream names and is not here, if it is from no package: the user's own, which may have moved."""
         problem, name = self.exception, None
-        if found := _ATTRIBUTE_IN_WORDS.search(str(problem)):
+        if found := re.search(_ATTRIBUTE_IN_WORDS, str(problem)):
             name = f"{found['module']}.{found['name']}"
         elif isinstance(problem, ModuleNotFoundError):
             name = problem.name
@@ -209,7 +213,7 @@ def modules_named(raw: memoryview | bytes) -> list[str]:
 def _modules_of(problem: BaseException) -> Iterator[str]:
     if isinstance(problem, ImportError) and problem.name:
         yield problem.name
-    yield from _MODULE_IN_WORDS.findall(str(problem))
+    yield from re.findall(_MODULE_IN_WORDS, str(problem))
     trace = problem.__traceback__
     module = ""
     while trace is not None:

@@ -16,8 +16,8 @@ from __future__ import annotations
 import json
 import re
 from contextlib import suppress
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import field
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ipycheckpoint.digest import Digest, digest_bytes
 from ipycheckpoint.errors import CannotKeep, FormatError, IntegrityError
@@ -50,8 +50,7 @@ _upgrades: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
 # From the version of the key to the next: a header as JSON in, a header as JSON out.
 
 
-@dataclass(frozen=True, slots=True)
-class Layout:
+class Layout(NamedTuple):
     """Where everything goes: `chunks` into the record, one after the other, `blobs` under their Digests."""
 
     sections: tuple[SectionRef, ...]
@@ -59,8 +58,7 @@ class Layout:
     blobs: Mapping[Digest, memoryview] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
+class Stored(NamedTuple):
     """A record as it was found. Nothing in it has been unpickled, nor its signature looked at."""
 
     header: Header
@@ -176,7 +174,7 @@ def text_bytes(text: str) -> bytes:
 
 
 def _line(version: int, body: bytes, rest: dict[str, Any]) -> bytes:
-    ending = json.dumps(rest, separators=(",", ":"), allow_nan=False).encode()
+    ending = _compact(rest).encode()
     line = b"%b%d%b%b,%b" % (_START, version, _HEADER, body, ending[1:])
     return line + b" " * (-(len(line) + 1) % ALIGNMENT) + b"\n"
 
@@ -352,7 +350,11 @@ def signed_bytes(version: int, body: bytes) -> bytes:
 
 
 def _canonical(plain: dict[str, Any]) -> bytes:
-    return json.dumps(plain, sort_keys=True, separators=(",", ":")).encode()
+    return _in_order(plain).encode()
+
+
+_in_order = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
+_compact = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
 
 def _plain(signature: Signature) -> dict[str, str]:

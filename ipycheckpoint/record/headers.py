@@ -43,9 +43,14 @@ def header_to_json(header: Header) -> dict[str, Any]:
     }
     if header.expires is not None:
         plain["expires"] = _finite(header.expires)
-    for name in ("texts", "tags", "trace", "notes"):
-        if value := getattr(header, name):
-            plain[name] = _finite(value)
+    if header.texts:
+        plain["texts"] = header.texts
+    if header.tags:
+        plain["tags"] = header.tags
+    if header.trace:
+        plain["trace"] = _finite(header.trace)
+    if header.notes:
+        plain["notes"] = header.notes
     return plain
 
 

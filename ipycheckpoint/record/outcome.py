@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from ipycheckpoint.errors import CheckpointError
@@ -11,8 +11,7 @@ if TYPE_CHECKING:
     from ipycheckpoint.record.record import Header
 
 
-@dataclass(frozen=True, slots=True)
-class Computed:
+class Computed(NamedTuple):
     """The code ran, and what it left is kept (or, in mode ``read``, is not)."""
 
     value: object
@@ -24,8 +23,7 @@ class Computed:
     """How long it took to find that there was nothing to restore."""
 
 
-@dataclass(frozen=True, slots=True)
-class Restored:
+class Restored(NamedTuple):
     """The code did not run: an earlier result took its place."""
 
     value: object

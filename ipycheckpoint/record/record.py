@@ -12,7 +12,7 @@ any code has looked into them.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,8 +32,7 @@ Role = Literal["result", "bound", "changed", "deleted", "linked", "import", "sho
 the process, an `ambient` output; a savepoint's `data`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Packed:
+class Packed(NamedTuple):
     """How compressed bytes lie in a record."""
 
     compression: Compression
@@ -41,8 +40,7 @@ class Packed:
     """How many bytes they take there."""
 
 
-@dataclass(frozen=True, slots=True)
-class BufferRef:
+class BufferRef(NamedTuple):
     """One large buffer of a section: inside the record at `offset`, or the Blob with this Digest."""
 
     digest: Digest
@@ -52,8 +50,7 @@ class BufferRef:
     """None where the bytes lie there as they are; a Blob's always do."""
 
 
-@dataclass(frozen=True, slots=True)
-class SectionRef:
+class SectionRef(NamedTuple):
     """One stream with the outputs that share objects, and its buffers in order.
 
     A stream is several pickles with a common memo: the names, then the value of each. `codec` says who wrote

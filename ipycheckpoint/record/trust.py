@@ -14,10 +14,9 @@ import os
 import sys
 import warnings
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ipycheckpoint.errors import CheckpointWarning
 
@@ -30,8 +29,7 @@ _NBYTES = 32
 _ACCEPTED = "accepted"
 
 
-@dataclass(frozen=True, slots=True)
-class Signature:
+class Signature(NamedTuple):
     """Who vouches for a header, and the proof."""
 
     scheme: str
@@ -136,11 +134,13 @@ class Keyring:
             return False
         if self._secret is None:
             self._secret = self._read()
-        own = () if self._secret is None else (self._secret,)
         value = signature.value.encode("utf-8", "replace")
-        return any(
-            hmac.compare_digest(_sign(secret, header).value.encode(), value) for secret in (*own, *self._accepted())
-        )
+
+        def has_signed(secret: bytes) -> bool:
+            return hmac.compare_digest(_value(secret, header).encode(), value)
+
+        # Nearly all that is here is our own.
+        return (self._secret is not None and has_signed(self._secret)) or any(map(has_signed, self._accepted()))
 
     def rotate(self) -> tuple[str, str]:
         """Sign with a new secret from now on, and accept what the old one signed; the names of the old and the new.
@@ -245,7 +245,18 @@ def _secrets_at(place: Path) -> Iterator[bytes]:
 
 
 def _sign(secret: bytes, header: bytes) -> Signature:
-    return Signature(SCHEME, _signer(secret), hmac.digest(secret, header, "sha256").hex())
+    return Signature(SCHEME, _signer(secret), _value(secret, header))
+
+
+def _value(secret: bytes, header: bytes) -> str:
+    mac = _mac(secret).copy()
+    mac.update(header)
+    return mac.hexdigest()
+
+
+@lru_cache(maxsize=100)
+def _mac(secret: bytes) -> hmac.HMAC:
+    return hmac.new(secret, digestmod="sha256")
 
 
 @lru_cache(maxsize=100)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import pickle
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,12 @@ from ipycheckpoint.record import moves, rebuild
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+
+
+_FRAME_NBYTES = 1 << 16
+
+_MANY_NBYTES = 1 << 18
+# From here on there may be so many objects that to look for garbage among them takes longer than to make them.
 
 
 class Stream(io.BytesIO):
@@ -73,9 +80,26 @@ def decode(
     >>> decode(section.stream, section.buffers)
     {'answer': 42}
     """
-    values = {} if values is None else values
+    if len(stream) < _MANY_NBYTES or not gc.isenabled():
+        return _decode(stream, buffers, resolve, namespace, {} if values is None else values)
+    gc.disable()
+    try:
+        return _decode(stream, buffers, resolve, namespace, {} if values is None else values)
+    finally:
+        gc.enable()
+
+
+def _decode(
+    stream: bytes | memoryview,
+    buffers: Sequence[memoryview],
+    resolve: Callable[[tuple[object, ...]], object] | None,
+    namespace: dict[str, Any] | None,
+    values: dict[str, object],
+) -> dict[str, object]:
     with rebuild.into(namespace):
-        unpickler = Unpickler(Stream(_whole(stream)), buffers, resolve)
+        # A short one is read in many small pieces, and is done before anybody could be told.
+        file = io.BytesIO(stream) if len(stream) < _FRAME_NBYTES else Stream(_whole(stream))
+        unpickler = Unpickler(file, buffers, resolve)
         for name in unpickler.load():
             values[name] = unpickler.load()
     return values

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 from ipycheckpoint.errors import UsageError
@@ -29,8 +28,7 @@ class Content(NamedTuple):
     """Equal stamps of one name mean that the bytes have not changed since; None where the store can't tell."""
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One row of a listing."""
 
     name: str

@@ -147,6 +147,11 @@ class Database:
 
         return self._attempt(run)
 
+    @property
+    def is_open_to_write(self) -> bool:
+        """Whether a change needs no other connection."""
+        return self._connection is not None and self._writable
+
     def close(self) -> None:
         """Close the file; the next use opens it again."""
         with self.lock:

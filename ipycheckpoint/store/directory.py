@@ -81,7 +81,7 @@ _FROM = "SELECT rowid, version, name FROM entries WHERE rowid >= ? ORDER BY rowi
 _NEWEST = "SELECT rowid, version FROM entries ORDER BY rowid DESC LIMIT 1"
 _LIST = "SELECT name, length(data), modified FROM entries WHERE name >= ? AND name < ? AND data IS NOT NULL"
 
-_NEW_NAME = re.compile(r"\d+-[0-9a-f]{16}\Z")
+_NEW_NAME = r"\d+-[0-9a-f]{16}"
 
 _PAIRS = frozenset(f"{i:02x}" for i in range(256))
 
@@ -262,11 +262,26 @@ class DirectoryStore:
             raise self._failure(name, "renew", error) from error
         return False
 
+    def are_surely_renewed(self, names: Sequence[str], before: float) -> bool:
+        """Whether all of `names` were put or renewed here since `before`, and nobody can have removed any since.
+
+        As quick for many as for one. Writes nothing.
+        """
+        state: object = None
+        for name in names:
+            known = self._renewed.get(name)
+            if known is None or known[0] < before:
+                return False
+            state = state or self._state_for_renewals()
+            if known[1] != state:
+                return False
+        return True
+
     def _state_for_renewals(self) -> object:
         """Equal states mean that no row has gone: neither we have removed any, nor has anybody else changed one."""
         try:
             return self._removals, None if self._rows is None else self._rows.others()
-        except sqlite3.Error:
+        except (sqlite3.Error, OSError):
             return object()
 
     def _note_renewed(self, name: str, put: float, state: object) -> None:
@@ -477,7 +492,7 @@ class DirectoryStore:
             self._check(self._new)
             for item in self._system.scan(self._new):
                 with suppress(OSError):
-                    if _NEW_NAME.match(item.name) and item.stat(follow_symlinks=False).st_mtime < stale:
+                    if re.fullmatch(_NEW_NAME, item.name) and item.stat(follow_symlinks=False).st_mtime < stale:
                         self._system.unlink(item.path)
 
     def _file(self, name: str) -> str:

@@ -222,8 +222,9 @@ class TieredStore:
         with self._changed:
             self._queue.extend(names)
             if self._thread is None or not self._thread.is_alive():
-                self._thread = threading.Thread(target=self._work, name="ipycheckpoint-sending", daemon=True)
-                self._thread.start()
+                self._thread = _started(self._work, "ipycheckpoint-sending")
+                if self._thread is None:
+                    self._queue.clear()  # they stay marked, and whoever uses this cache next sends them
             self._changed.notify_all()
 
     def flush(self, seconds: float | None = None) -> int:
@@ -380,9 +381,21 @@ class TieredStore:
     def _part(self) -> None:
         if self._parting is not None and time.monotonic() >= self._rest_until:
             # It may be slow, and nobody needs to wait for it.
-            parting = threading.Thread(target=self._parting, name="ipycheckpoint-parting", daemon=True)
-            parting.start()
-            parting.join(_PARTING_SECONDS)
+            parting = _started(self._parting, "ipycheckpoint-parting")
+            if parting is None:
+                self._parting()
+            else:
+                parting.join(_PARTING_SECONDS)
+
+
+def _started(work: Callable[[], None], name: str) -> threading.Thread | None:
+    """A thread that does `work`; None where the interpreter ends, and starts no more: Python 3.12 doesn't."""
+    thread = threading.Thread(target=work, name=name, daemon=True)
+    try:
+        thread.start()
+    except RuntimeError:
+        return None
+    return thread
 
 
 def _runs(pid: int) -> bool:

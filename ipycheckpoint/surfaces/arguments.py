@@ -8,7 +8,6 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from ipycheckpoint import tagging, workspace
-from ipycheckpoint.engine.sources import pinned
 from ipycheckpoint.errors import UsageError
 from ipycheckpoint.surfaces.plugging import check_identifier, check_place, gives_results_alone, identifies_as_we_do
 from ipycheckpoint.units import parse_duration
@@ -42,8 +41,8 @@ class Options:
 
     def __setstate__(self, state: list[Any]) -> None:
         # A record of an earlier release has fewer fields; the later ones are None by default.
-        for one, value in zip_longest(fields(self), state):
-            object.__setattr__(self, one.name, value)
+        for name, value in zip_longest((one.name for one in fields(self)), state):
+            object.__setattr__(self, name, value)
 
 
 class More(TypedDict, total=False):
@@ -91,7 +90,10 @@ def options_of(
         mode=None if mode is None else workspace.check_mode(mode, "mode"),
         identifier=check_identifier(identifier, "the identifier"),
     )
-    pinned(options.pin)  # a package that isn't installed is better named now than at the first call
+    if options.pin:
+        from ipycheckpoint.engine.sources import pinned
+
+        pinned(options.pin)  # a package that isn't installed is better named now than at the first call
     _check_together(options)
     return options
 

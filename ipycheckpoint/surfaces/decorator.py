@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import linecache
 import sys
 from types import FunctionType
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar, Unpack, over
 
 from ipycheckpoint.errors import UsageError
 from ipycheckpoint.identity.calls import unfold
+from ipycheckpoint.identity.flags import is_generator_function
 from ipycheckpoint.identity.identifier import check_protocol
 from ipycheckpoint.surfaces.arguments import is_path, options_of
 from ipycheckpoint.surfaces.function import CheckpointedFunction, depth_of_caller, full_name
@@ -202,7 +202,7 @@ def _decorate(function: Any, options: Options, definition: FrameType | None = No
     if not callable(function):
         raise UsageError(f"@checkpoint needs a function, not {function!r}; options go by name: @checkpoint(name=…)")
     plain = unfold(function).function
-    if inspect.isgeneratorfunction(plain) or inspect.isasyncgenfunction(plain):
+    if is_generator_function(plain):
         raise UsageError(
             f"{full_name(plain)} is a generator function: what it gives can be gone through once, so it can't be kept."
             " Let it return a list."

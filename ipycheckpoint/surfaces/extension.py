@@ -50,6 +50,7 @@ class Extension:
         self._frames: list[_Frame] = []
         self._cells: dict[int, CheckpointedCell] = {}
         self._unsaid: list[tuple[Line, Outcome]] = []
+        self._is_first_cell = True
         self._numbers = itertools.count(1)
         self._listed: set[str] = set()
         self._transformer = MarkerTransformer(self._begin, self._mark)
@@ -61,9 +62,7 @@ class Extension:
 
     def load(self) -> None:
         """Hook into the shell."""
-        notebook = self._shell.user_ns.get("__vsc_ipynb_file__")  # set by VS Code
-        if notebook:
-            workspace.current().notebook = Path(notebook)
+        self._ask_for_the_notebook()
         setattr(builtins, MARKER, self._hook)
         self._shell.input_transformers_cleanup.append(take_off)
         self._transform(True)
@@ -71,6 +70,11 @@ class Extension:
         self._shell.events.register("post_execute", self._after_execution)
         self._shell.events.register("pre_run_cell", self._before_cell)
         self._shell.events.register("post_run_cell", self._after_cell)
+
+    def _ask_for_the_notebook(self) -> None:
+        notebook = self._shell.user_ns.get("__vsc_ipynb_file__")  # set by VS Code
+        if notebook:
+            workspace.current().notebook = Path(notebook)
 
     def unload(self) -> None:
         """Leave no trace in the shell. A cell that does so itself runs on, and isn't kept."""
@@ -110,6 +114,10 @@ class Extension:
 
     def _before_cell(self, info: object) -> None:
         self._frames[-1].info = info
+        if self._is_first_cell:
+            # Where a startup file has loaded us, VS Code had not said yet which notebook it is.
+            self._is_first_cell = False
+            self._ask_for_the_notebook()
         self._transform(self.auto_seconds is not None or MAGIC in str(getattr(info, "raw_cell", "")))
 
     def _after_execution(self) -> None:

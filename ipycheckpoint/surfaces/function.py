@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import inspect
 import sys
 import time
 import warnings
@@ -12,9 +11,9 @@ from typing import TYPE_CHECKING, Any, Concatenate, Generic, Literal, NamedTuple
 
 from ipycheckpoint import tagging, workspace
 from ipycheckpoint.cache.cache import Cache
+from ipycheckpoint.cache.recall import ABSENT, Recalled
 from ipycheckpoint.engine.call import Terms, run_call, run_call_async
 from ipycheckpoint.engine.lookup import explain, explain_hit
-from ipycheckpoint.engine.sources import pinned, watched
 from ipycheckpoint.errors import (
     CheckpointError,
     CheckpointFailedError,
@@ -26,8 +25,8 @@ from ipycheckpoint.errors import (
     UsageError,
 )
 from ipycheckpoint.identity.calls import identify_call, unfold
-from ipycheckpoint.identity.context import FuncCallContext
 from ipycheckpoint.identity.explain import Explanation
+from ipycheckpoint.identity.flags import is_coroutine_function
 from ipycheckpoint.identity.identifier import AutoFuncCallIdentifier, work_of_id
 from ipycheckpoint.identity.recognition import Recognizer
 from ipycheckpoint.identity.work import tag_ingredients
@@ -40,7 +39,7 @@ if TYPE_CHECKING:
 
     from ipycheckpoint.cache.base import Records
     from ipycheckpoint.cache.plugged import Plug
-    from ipycheckpoint.cache.recall import Recalled
+    from ipycheckpoint.cache.recall import Absent
     from ipycheckpoint.engine.fanout import Executor
     from ipycheckpoint.engine.lookup import Mode
     from ipycheckpoint.identity.identity import Identity, Ingredient, Key
@@ -105,7 +104,7 @@ class CheckpointedFunction(Generic[P, R]):
         """What its records are listed under."""
         self._options = options
         self._definition = definition
-        self._asynchronous = inspect.iscoroutinefunction(plain)
+        self._asynchronous = is_coroutine_function(plain)
         self._warned: set[object] = set()
         self._recognizer = _recognizer(function, options)
         if self._asynchronous:
@@ -118,8 +117,9 @@ class CheckpointedFunction(Generic[P, R]):
         mode = self._mode()
         if self._recognizer is not None and mode in ("on", "read"):
             recalled = self._recall(self._recognizer, args, kwargs)
-            if recalled is not None:
+            if isinstance(recalled, Recalled):
                 return recalled.value  # type: ignore[return-value]  # what the function returned
+            return self._call(args, kwargs, mode, is_absent=recalled is ABSENT)
         return self._call(args, kwargs, mode)
 
     def rerun(self, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -233,9 +233,15 @@ class CheckpointedFunction(Generic[P, R]):
         return tuple((ingredient.name, ingredient.digest) for ingredient in self._surroundings())
 
     def _surroundings(self) -> list[Ingredient]:
+        if not self._options.watch and not self._options.pin:
+            return []
+        from ipycheckpoint.engine.sources import pinned, watched
+
         return [*watched(self._options.watch or ()), *pinned(self._options.pin)]
 
-    def _recall(self, recognizer: Recognizer, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Recalled | None:
+    def _recall(
+        self, recognizer: Recognizer, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> Recalled | Absent | None:
         """The result of a call that is surely a hit, told in microseconds; None where it must be looked up."""
         began = time.perf_counter()
         key = self._recognized(recognizer, args, kwargs)
@@ -245,7 +251,7 @@ class CheckpointedFunction(Generic[P, R]):
         if not isinstance(records, Cache):
             return None
         recalled = records.recall(key)
-        if recalled is not None:
+        if isinstance(recalled, Recalled):
             workspace.current().remember(explain_hit(self.label, recalled.header))
             records.count_hit(recalled.header, time.perf_counter() - began)
         return recalled
@@ -256,23 +262,23 @@ class CheckpointedFunction(Generic[P, R]):
         function: Any = self.__wrapped__
         return recognizer.key(function, args, kwargs, self._tags())
 
-    def _call(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], mode: Mode) -> R:
+    def _call(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], mode: Mode, *, is_absent: bool = False) -> R:
         run: Callable[[], Any] = functools.partial(self.__wrapped__, *args, **kwargs)
         call = self._prepare(args, kwargs, mode)
         if call is None:
             return run()  # type: ignore[no-any-return]  # it is what the function returns
-        outcome = self._outcome(call, run, mode)
+        outcome = self._outcome(call, run, mode, is_absent=is_absent)
         if isinstance(outcome, Restored) and self._recognizer is not None and isinstance(call.records, Cache):
             key = self._recognized(self._recognizer, args, kwargs)
             if key is not None:
                 call.records.hold(key)
         return self._told(outcome, call)
 
-    def _outcome(self, call: Prepared, run: Callable[[], Any], mode: Mode) -> Outcome:
+    def _outcome(self, call: Prepared, run: Callable[[], Any], mode: Mode, *, is_absent: bool = False) -> Outcome:
         flights, news = workspace.current().flights(call.records), workspace.current().news
         if news.is_heard:
             run = news.announcing(run, self.label, call.work.identity.key)
-        return run_call(call.records, flights, call.work, run, self._terms(mode, call))
+        return run_call(call.records, flights, call.work, run, self._terms(mode, call, is_absent=is_absent))
 
     async def _call_async(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], mode: Mode) -> Any:
         run: Callable[[], Any] = functools.partial(self.__wrapped__, *args, **kwargs)
@@ -334,18 +340,25 @@ class CheckpointedFunction(Generic[P, R]):
 
     def _work(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], identifier: AutoFuncCallIdentifier) -> Work:
         options = self._options
+        recognizer = self._recognizer if identifier is _OURS else None
+        if recognizer is not None:
+            function: Any = self.__wrapped__
+            work = recognizer.work(function, self.label, args, kwargs, self._tags())
+            if work is not None:
+                return work
         call = unfold(self.__wrapped__, args, kwargs)
         extra = [*tag_ingredients(self._tags()), *self._surroundings()]
         ignore, fingerprints = options.ignore, options.fingerprints
         if identifier is not _OURS:
             ignore, fingerprints = ignore | identifier.ignore, {**identifier.fingerprints, **fingerprints}
-        recognizer = self._recognizer if identifier is _OURS else None
         return identify_call(
             call, self.label, ignore=ignore, fingerprints=fingerprints, extra=extra, recognizer=recognizer
         )
 
     def _identified(self, identifier: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> object:
         """What the user's identifier makes of a call. TypeError where the arguments don't fit."""
+        from ipycheckpoint.identity.context import FuncCallContext  # ours needs none
+
         context = FuncCallContext(self.__wrapped__, args, dict(kwargs), self._definition, tags=self._tags())
         try:
             return ask(identifier, context)
@@ -372,10 +385,17 @@ class CheckpointedFunction(Generic[P, R]):
         # What an identifier of the user's leaves out is none of ours to look for.
         return self._options.watch is not False and identifies_as_we_do(self._identifier())
 
-    def _terms(self, mode: Mode, call: Prepared, *, watch: bool = True) -> Terms:
-        expires = self._options.expires_seconds
-        watch = watch and self._watches()
-        return Terms(mode, self._tags(), expires, self._warn_once, watch=watch, fail=self._complain, claim=call.claim)
+    def _terms(self, mode: Mode, call: Prepared, *, watch: bool = True, is_absent: bool = False) -> Terms:
+        return Terms(
+            mode,
+            self._tags(),
+            self._options.expires_seconds,
+            self._warn_once,
+            watch=watch and self._watches(),
+            fail=self._complain,
+            claim=call.claim,
+            is_absent=is_absent,
+        )
 
     def _told(self, outcome: Outcome, call: Prepared) -> R:
         here = workspace.current()
@@ -495,7 +515,7 @@ def _plug(records: Records) -> Plug | None:
 
 def _recognizer(function: object, options: Options) -> Recognizer | None:
     """What can tell a call in short; None where more than the function and its arguments must be looked at."""
-    if type(function) is not FunctionType or inspect.iscoroutinefunction(function):
+    if type(function) is not FunctionType or is_coroutine_function(function):
         return None
     if options.pin or options.watch or options.fingerprints or options.identifier is not None:
         return None
@@ -504,6 +524,8 @@ def _recognizer(function: object, options: Options) -> Recognizer | None:
 
 def _mark_as_coroutine_function(function: Any) -> None:
     if sys.version_info >= (3, 12):
+        import inspect
+
         inspect.markcoroutinefunction(function)
     else:
         from asyncio import coroutines

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 from ipycheckpoint import tagging
 from ipycheckpoint.cache.adopting import adopt
 from ipycheckpoint.cache.cache import Cache
+from ipycheckpoint.cache.recall import ABSENT, Recalled
 from ipycheckpoint.engine.call import restore_call
 from ipycheckpoint.engine.fanout import Fanout
 from ipycheckpoint.engine.parcel import Bundle
@@ -208,7 +209,8 @@ class Sweep:
         """Run an item in this process, as a call that keeps its result by itself."""
         args, kwargs = self._calls[position]
         try:
-            return Found(self._function._call(args, kwargs, self._mode))
+            # All were looked up before anything ran.
+            return Found(self._function._call(args, kwargs, self._mode, is_absent=True))
         except Exception as error:  # noqa: BLE001 - whatever the function raises is the item's
             return Failed(error)
 
@@ -274,7 +276,9 @@ class Sweep:
         function, (args, kwargs) = self._function, self._calls[position]
         if prepared is None and function._recognizer is not None and self._mode != "off":
             recalled = function._recall(function._recognizer, args, kwargs)
-            if recalled is not None and recalled.header.key == key:
+            if recalled is ABSENT:
+                return None
+            if isinstance(recalled, Recalled) and recalled.header.key == key:
                 return Found(recalled.value, is_hit=True)
         if isinstance(self._records, Cache) and self._records.find(key) is None:
             return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,6 +19,8 @@ from ipycheckpoint.record.codec import encode
 from ipycheckpoint.record.failure import LoadFailure
 from ipycheckpoint.record.record import Output
 from ipycheckpoint.record.trust import Keyring
+
+KEYRING = Keyring(secret=b"s" * 32)
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text() | st.binary(),
@@ -36,6 +39,11 @@ def draft(of: Identity, value: object, **more: object) -> Draft:
     return replace(Draft(of, outputs, values, tuple(encode(values)), seconds=1.5), **more)
 
 
+def opened(path: str | Path, keyring: Keyring = KEYRING) -> Cache:
+    """A Cache that knows no more than one of a fresh process."""
+    return Cache.at(path, keyring=keyring)
+
+
 class CacheContract:
     def open(self, keyring: Keyring) -> Cache:
         """A Cache on the one store of this test, signing with `keyring`."""
@@ -49,7 +57,7 @@ class CacheContract:
         """What the store has."""
         raise NotImplementedError
 
-    keyring = Keyring(secret=b"s" * 32)
+    keyring = KEYRING
 
     @pytest.fixture
     def cache(self):

@@ -12,6 +12,7 @@ import sys
 import tempfile
 import threading
 import time
+import uuid
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +36,11 @@ ACTIONS = st.lists(
 def snapshot(path: Path) -> dict[str, tuple[int, int]]:
     """Every file and folder below `path`, with size and time."""
     return {str(p): (p.stat().st_size, p.stat().st_mtime_ns) for p in [path.parent, *path.rglob("*")]}
+
+
+def in_memory() -> str:
+    """The URL of a place in this process's memory that nobody has used before."""
+    return f"memory://{uuid.uuid4().hex}"
 
 
 def names_of(store: Store, prefix: str = "") -> list[str]:

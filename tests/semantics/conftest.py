@@ -1,4 +1,4 @@
-"""What the tests of cells share: shells that are ready to be forked."""
+"""What the tests share: shells that are ready to be forked for cells, and scripts."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.semantics.scenes import Program
 from tests.semantics.shells import Bench, Shells
 
 if TYPE_CHECKING:
@@ -23,3 +24,8 @@ def shells() -> Iterator[Shells]:
 @pytest.fixture
 def bench(shells: Shells, tmp_path: Path) -> Bench:
     return Bench(shells, tmp_path)
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Program:
+    return Program(tmp_path)

@@ -149,7 +149,10 @@ _stamps = itertools.count()
 
 
 def _serve() -> None:
-    import ipycheckpoint.surfaces.magic  # noqa: F401 - imported once, before forking
+    # Imported once, before forking: the extension, and what it imports with the first record.
+    import ipycheckpoint.cache.catalogue
+    import ipycheckpoint.store.directory
+    import ipycheckpoint.surfaces.magic  # noqa: F401
 
     try:
         import numpy  # noqa: F401, ICN001

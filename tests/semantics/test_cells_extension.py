@@ -5,6 +5,10 @@
 from __future__ import annotations
 
 import ast
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -230,3 +234,23 @@ def test_in_vs_code_the_cache_is_beside_the_notebook(bench: Bench) -> None:
     assert run.outcomes == ["computed"]
     assert (project / ".ipycheckpoint").is_dir()
     assert not (bench.directory / ".ipycheckpoint").exists()
+
+
+# A startup file of a profile has loaded the extension when VS Code says silently which notebook it is.
+STARTED_BY_A_PROFILE = """
+import sys
+from IPython.core.interactiveshell import InteractiveShell
+shell = InteractiveShell.instance()
+shell.run_line_magic("load_ext", "ipycheckpoint")
+shell.run_cell(f"__vsc_ipynb_file__ = {sys.argv[1]!r}", silent=True)
+shell.run_cell("%%checkpoint\\nx = 1", store_history=True).raise_error()
+"""
+
+
+def test_in_vs_code_the_cache_is_beside_the_notebook_where_a_startup_file_loads_the_extension(tmp_path: Path) -> None:
+    (project := tmp_path / "project").mkdir()
+    environ = {name: value for name, value in os.environ.items() if name != "IPYCHECKPOINT_DIR"}
+    run = [sys.executable, "-c", STARTED_BY_A_PROFILE, str(project / "notebook.ipynb")]
+    subprocess.run(run, cwd=tmp_path, env=environ, check=True)
+    assert (project / ".ipycheckpoint").is_dir()
+    assert not (tmp_path / ".ipycheckpoint").exists()

@@ -184,7 +184,8 @@ KERNEL_CELLS = {
 
 
 class Kernels(NamedTuple):
-    plain: list[Any]
+    plain: list[list[Any]]
+    """Runs without the magic: a busy kernel may hear only in the next cell what has gone past Python in this one."""
     cold: list[Any]
     warm: list[Any]
 
@@ -198,7 +199,18 @@ def in_a_kernel(tmp_path_factory: pytest.TempPathFactory) -> Kernels:
     directory = tmp_path_factory.mktemp("kernel")
     cells = [cell for cell, _ in KERNEL_CELLS.values()]
     marked = [MAGIC + cell for cell in cells]
-    return Kernels(run(directory, *cells, loaded=False), run(directory, *marked), run(directory, *marked))
+    kernels = Kernels([], run(directory, *marked), run(directory, *marked))
+    while len(kernels.plain) < 5 and not all(is_as_plain(kernels, place) for place in range(len(cells))):
+        kernels.plain.append(run(directory, *cells, loaded=False))
+    return kernels
+
+
+def is_as_plain(kernels: Kernels, place: int) -> bool:
+    """While a cell runs, nothing is different."""
+    from tests.notebooks.kernels import seen
+
+    plain = [[part[0] for part in seen(run[place])] for run in kernels.plain]
+    return [part[0] for part in seen(kernels.cold[place])] in plain
 
 
 @pytest.mark.kernel
@@ -207,10 +219,9 @@ def test_what_was_seen_in_a_kernel_is_seen_again_without_it(in_a_kernel: Kernels
     from tests.notebooks.kernels import outcome, seen
 
     place = list(KERNEL_CELLS).index(claim)
-    plain, cold, warm = (cells[place] for cells in in_a_kernel)
+    cold, warm = in_a_kernel.cold[place], in_a_kernel.warm[place]
     assert (outcome(cold), outcome(warm)) == ("computed", "restored")
-    # While it runs, nothing is different.
-    assert [part[0] for part in seen(cold)] == [part[0] for part in seen(plain)]
+    assert is_as_plain(in_a_kernel, place)
     text = "".join(part[1] if isinstance(part[1], str) else part[1]["text/plain"] for part in seen(warm))
     assert re.fullmatch(KERNEL_CELLS[claim][1], text)
     assert "widget-view" not in str(seen(warm))

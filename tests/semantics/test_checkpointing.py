@@ -42,7 +42,6 @@ from ipycheckpoint import (
 from ipycheckpoint.cache.plugged import Plug, PluggedCache
 from ipycheckpoint.record.trust import Keyring
 from ipycheckpoint.surfaces.plugging import listing_at
-from tests.semantics.scenes import Program
 
 EXAMPLES = (Path(__file__).parents[1] / "data" / "checkpointing_examples.txt").read_text("utf-8")
 
@@ -54,11 +53,6 @@ def here(tmp_path, monkeypatch):
     with workspace.using(own):
         yield own
     own.close()
-
-
-@pytest.fixture
-def program(tmp_path):
-    return Program(tmp_path)
 
 
 ran = []
@@ -263,7 +257,9 @@ def test_with_an_identifier_of_the_user_s_nobody_looks_at_the_arguments(cache):
 
 
 @pytest.mark.parametrize(
-    "context_id", [1, None, (1, "a"), frozenset({1}), object(), socket.socket, ("x", object())], ids=repr
+    "context_id",
+    [1, None, (1, "a"), frozenset({1}), object(), socket.socket, ("x", object())],
+    ids=["a number", "None", "a tuple", "a frozenset", "an object", "a class", "a tuple with an object"],
 )
 def test_a_context_id_is_whatever_the_cache_takes(context_id):
     cache = DictCache()

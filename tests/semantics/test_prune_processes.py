@@ -14,25 +14,23 @@ import numpy as np
 import pytest
 
 from ipycheckpoint.cache.archive import write_archive
-from ipycheckpoint.cache.cache import Cache, Found
+from ipycheckpoint.cache.cache import Found
 from ipycheckpoint.cache.verify import verify
-from ipycheckpoint.record.trust import Keyring
-from tests.contracts.cache_contract import draft, identity
+from tests.contracts.cache_contract import draft, identity, opened
 
 ROOT = Path(__file__).parents[2]
 
 PRELUDE = """
 import random, sys
 import numpy as np
-from ipycheckpoint.cache import cache as caches, garbage
+from ipycheckpoint.cache import garbage
 from ipycheckpoint.cache.prune import Limits, prune
-from ipycheckpoint.record.trust import Keyring
-from tests.contracts.cache_contract import draft, identity
+from tests.contracts.cache_contract import draft, identity, opened
 
 # No time at all: only the order of things protects a record in the making.
 garbage.GRACE_SECONDS = 0.0
 directory, seed, rounds = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
-cache = caches.Cache.at(directory, keyring=Keyring(secret=b"s" * 32))
+cache = opened(directory)
 random = random.Random(seed)
 """
 
@@ -69,7 +67,7 @@ def start(program: str, directory: Path, seed: int, rounds: int, *more: object) 
 
 
 def every_record_is_whole(directory: Path) -> int:
-    cache = Cache.at(directory, keyring=Keyring(secret=b"s" * 32))
+    cache = opened(directory)
     rows = cache.rows()
     for row in rows:
         found = cache.find(row.key)
@@ -108,7 +106,7 @@ def test_a_killed_pruner_leaves_a_store_that_opens_with_every_record_whole(tmp_p
         pruner.send_signal(signal.SIGKILL)
         pruner.communicate()
         every_record_is_whole(directory)
-    cache = Cache.at(directory, keyring=Keyring(secret=b"s" * 32))
+    cache = opened(directory)
     assert verify(cache, fix=True).is_good
     assert verify(cache).is_good
     cache.close()
@@ -127,7 +125,7 @@ print("done", flush=True)
 
 @pytest.mark.skipif(os.name != "posix", reason="kill -9 is POSIX's")
 def test_a_killed_import_leaves_whole_records_and_the_next_one_brings_the_rest(tmp_path):
-    source = Cache.at(tmp_path / "source", keyring=Keyring(secret=b"s" * 32))
+    source = opened(tmp_path / "source")
     for number in range(150):
         source.save(draft(identity(f"n{number}"), [np.full(20_000, number // 3), number]))
     write_archive(source, [row.key for row in source.rows()], tmp_path / "all.ckpts")

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.semantics.mapped import FUNCTION, runs
 from tests.semantics.scenes import Program
 
 SWEEP = bool(os.environ.get("SWEEP"))
@@ -26,28 +27,6 @@ WORKERS_ON_DASK = 4
 SECONDS = 3000 if SWEEP else 200
 
 pytestmark = pytest.mark.timeout(2 * SECONDS)
-
-FUNCTION = """
-import multiprocessing, os, sys, time
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
-from ipycheckpoint import checkpoint
-SCALE = 3
-def scaled(x):
-    return x * SCALE
-@checkpoint(watch=False)
-def f(x):
-    with open("runs.txt", "a") as file:
-        file.write(f"{x}\\n")
-    time.sleep(float(os.environ.get("NAP", 0)))
-    return scaled(x)
-def pool(kind):
-    if kind == "threads":
-        return ThreadPoolExecutor(2)
-    if kind == "loky":
-        from loky import get_reusable_executor
-        return get_reusable_executor(2)
-    return ProcessPoolExecutor(2, multiprocessing.get_context(kind))
-"""
 
 
 def sweep(items: int) -> str:
@@ -66,17 +45,6 @@ if __name__ == "__main__":
     print(found == [3 * number for number in range({items})])
 """
     )
-
-
-@pytest.fixture
-def program(tmp_path: Path) -> Program:
-    return Program(tmp_path)
-
-
-def runs(program: Program) -> list[int]:
-    """The items that ran, in order."""
-    path = program.directory / "runs.txt"
-    return sorted(int(line) for line in path.read_text().split()) if path.exists() else []
 
 
 def printed(process: subprocess.Popen[str]) -> list[str]:

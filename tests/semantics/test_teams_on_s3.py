@@ -20,7 +20,7 @@ from ipycheckpoint.progress import Progress, told_to
 from ipycheckpoint.record.trust import Keyring
 from ipycheckpoint.store.shared import RemoteStore
 from tests.contracts.cache_contract import draft, identity
-from tests.contracts.store_contract import names_of
+from tests.contracts.store_contract import in_memory, names_of
 from tests.proxies import proxied
 from tests.semantics.test_shared_stores import Member
 from tests.servers import s3_server, told_to_processes
@@ -270,7 +270,7 @@ def fill(bucket, prefix: str, number: int) -> None:
         bucket.keys[path] = key
 
     keyring = Keyring()
-    cache = Cache.at(f"memory://{uuid.uuid4().hex}", keyring=keyring)
+    cache = Cache.at(in_memory(), keyring=keyring)
     header = cache.save(draft(identity("x"), 1))
     lines = []
     for index in range(number):

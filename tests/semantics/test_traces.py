@@ -17,11 +17,6 @@ MAGIC = "%%checkpoint\n"
 OLD = 1_600_000_000  # seconds since the epoch: long enough ago for a file's times to be trusted
 
 
-@pytest.fixture
-def program(tmp_path: Path) -> Program:
-    return Program(tmp_path)
-
-
 def write(path: Path, text: str, *, seconds: int = OLD) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)

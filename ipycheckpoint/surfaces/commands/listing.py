@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from ipycheckpoint.cache.listing import ORDERS
@@ -56,7 +55,7 @@ def answer(context: Context, options: argparse.Namespace) -> Answer:
     return Answer(
         {
             "directory": context.cache.location,
-            "totals": {**asdict(totals), "disk_nbytes": disk_nbytes},
+            "totals": {**totals._asdict(), "disk_nbytes": disk_nbytes},
             "records": [row_data(row) for row in rows],
         },
         parts,
@@ -64,7 +63,7 @@ def answer(context: Context, options: argparse.Namespace) -> Answer:
 
 
 def _empty(context: Context) -> tuple[str, ...]:
-    return (f"Nothing is kept in {context.cache.location}: {context.place.reason}.",)
+    return (f"Nothing is kept in {context.cache.location}. That is the cache, for {context.place.reason}.",)
 
 
 def table_of(rows: Iterable[Row], now: float | None = None) -> Table:
@@ -90,4 +89,4 @@ def _cells(row: Row, now: float) -> tuple[str, ...]:
 
 def row_data(row: Row) -> dict[str, Any]:
     """A row for programs: times in seconds since the epoch, durations in seconds, sizes in bytes."""
-    return {**asdict(row), "tags": [list(tag) for tag in row.tags], "outputs": list(row.outputs)}
+    return {**row._asdict(), "tags": [list(tag) for tag in row.tags], "outputs": list(row.outputs)}

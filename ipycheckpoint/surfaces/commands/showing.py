@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
+from ipycheckpoint.record.headers import header_to_json
 from ipycheckpoint.surfaces.commands.answer import FAILED, GOOD, Answer, Table
+from ipycheckpoint.surfaces.commands.listing import row_data
 from ipycheckpoint.surfaces.commands.selection import add_selection, nothing, selected
 from ipycheckpoint.surfaces.panel.details import details
 from ipycheckpoint.surfaces.panel.state import State
@@ -13,6 +16,8 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
 
+    from ipycheckpoint.cache.cache import Cache
+    from ipycheckpoint.cache.listing import Row
     from ipycheckpoint.surfaces.commands.answer import Context
 
 
@@ -32,7 +37,25 @@ def answer(context: Context, options: argparse.Namespace) -> Answer:
         return nothing(context, options)
     found = [details(context.cache, State(opened=row.key)) for row in rows]
     parts = [part for each in found for part in _parts(each)]
-    return Answer(found, tuple(parts), FAILED if any("problem" in each for each in found) else GOOD)
+    data = [_data(context.cache, row, each) for row, each in zip(rows, found, strict=True)]
+    return Answer(data, tuple(parts), FAILED if any("problem" in each for each in found) else GOOD)
+
+
+def _data(cache: Cache, row: Row, seen: dict[str, Any]) -> dict[str, Any]:
+    """For programs: the row as ``ls`` has it, the header as the format has it, and what is known besides."""
+    record = None if "problem" in seen else cache.open(row.key)
+    if record is None:
+        return seen
+    environment = record.environment
+    return {
+        **row_data(row),
+        "trusted": record.is_trusted,
+        "code": record.code,
+        "header": header_to_json(record.header),
+        "environment": None if environment is None else json.loads(environment.to_json()),
+        "differences": seen["environment"]["differences"],
+        "how_to_load": seen["failure"]["how_to_load"] if seen["failure"] else None,
+    }
 
 
 def _parts(seen: dict[str, Any]) -> Iterator[str | Table]:

@@ -16,7 +16,9 @@ from ipycheckpoint.cache.cache import Cache, Found, Spoiled
 from ipycheckpoint.cache.verify import verify
 from ipycheckpoint.errors import CheckpointError, FormatError, IntegrityError, StoreError
 from ipycheckpoint.record.trust import Keyring
-from tests.contracts.cache_contract import draft, identity
+from tests.contracts.cache_contract import draft, identity, opened
+
+STRANGER = Keyring(secret=b"t" * 32)
 
 KEYS = {name: identity(name).key for name in "abc"}
 
@@ -41,10 +43,6 @@ def other(tmp_path):
 def archive(cache, tmp_path):
     write_archive(cache, list(KEYS.values()), tmp_path / "all.ckpts")
     return tmp_path / "all.ckpts"
-
-
-def opened(path, secret=b"s"):
-    return Cache.at(path, keyring=Keyring(secret=secret * 32))
 
 
 def members(path):
@@ -101,7 +99,7 @@ def test_what_is_there_already_stays_as_it_is(archive, other):
 
 
 def test_records_of_somebody_else_are_listed_and_not_loaded_until_they_are_trusted(archive, tmp_path):
-    stranger = opened(tmp_path / "stranger", b"t")
+    stranger = opened(tmp_path / "stranger", STRANGER)
     done = read_archive(stranger, archive)
     assert (len(done.untrusted), done.trusted) == (3, ())
     assert {row.status for row in stranger.rows()} == {"untrusted"}
@@ -119,7 +117,7 @@ def test_records_of_a_team_are_hits_for_who_accepts_its_secret(archive, tmp_path
 
 
 def test_a_trusted_record_takes_the_place_of_one_that_is_not(archive, tmp_path):
-    stranger = opened(tmp_path / "to", b"t")
+    stranger = opened(tmp_path / "to", STRANGER)
     stranger.save(draft(identity("a"), "theirs"))
     stranger.close()
     other = opened(tmp_path / "to")
@@ -130,7 +128,7 @@ def test_a_trusted_record_takes_the_place_of_one_that_is_not(archive, tmp_path):
 
 
 def test_an_untrusted_record_never_takes_the_place_of_another(archive, tmp_path):
-    stranger = opened(tmp_path / "to", b"t")
+    stranger = opened(tmp_path / "to", STRANGER)
     stranger.save(draft(identity("a"), "mine"))
     assert KEYS["a"] in read_archive(stranger, archive).known
     found = stranger.find(KEYS["a"])

@@ -15,12 +15,10 @@ import pytest
 from ipycheckpoint.cache.arrivals import BEGINNING, Arrivals
 from ipycheckpoint.cache.cache import Cache
 from ipycheckpoint.identity.identity import Key
-from ipycheckpoint.record.trust import Keyring
 from ipycheckpoint.store.directory import DirectoryStore
-from tests.contracts.cache_contract import draft, identity
+from tests.contracts.cache_contract import KEYRING, draft, identity, opened
 
 ROOT = Path(__file__).parents[3]
-KEYRING = Keyring(secret=b"s" * 32)
 
 SAVER = f"""
 import os, signal, sys
@@ -32,7 +30,7 @@ save(cache, *sys.argv[2:])
 
 
 def open_at(path: object) -> Cache:
-    return Cache.at(Path(str(path)), keyring=KEYRING)
+    return opened(Path(str(path)))
 
 
 def save(cache: Cache, *names: str) -> None:
@@ -100,6 +98,16 @@ def test_what_another_process_saves_shows_at_once(tmp_path: Path) -> None:
         assert ours.catalogue.count() == number + 1
     ours.close()
     theirs.close()
+
+
+def test_who_has_looked_before_there_was_a_catalogue_sees_what_comes(tmp_path: Path) -> None:
+    with closing(open_at(tmp_path)) as ours, closing(open_at(tmp_path)) as theirs:
+        assert listed(theirs) == set()
+        ours.catalogue.flush()  # so that what comes next is written some time later
+        save(ours, "a")
+        assert listed(theirs) == keys("a")
+        save(ours, "b")
+        assert listed(theirs) == keys("a", "b")
 
 
 def test_what_another_process_saves_changes_the_stamp(tmp_path: Path) -> None:

@@ -10,10 +10,9 @@ import pytest
 from ipycheckpoint.cache.cache import Cache
 from ipycheckpoint.cache.catalogue import Catalogue
 from ipycheckpoint.cache.upkeep import listed
-from ipycheckpoint.record.trust import Keyring
 from ipycheckpoint.store.directory import DirectoryStore
 from ipycheckpoint.store.memory import MemoryStore
-from tests.contracts.cache_contract import CacheContract, draft, identity
+from tests.contracts.cache_contract import KEYRING, CacheContract, draft, identity
 
 
 class OnAnyStore(CacheContract):
@@ -96,7 +95,7 @@ def test_a_large_result_is_not_read_again_to_see_whether_it_can_be_recalled():
             read.append(name)
             return super().get(name)
 
-    keyring = Keyring(secret=b"s" * 32)
+    keyring = KEYRING
     cache = Cache(Counting(), Catalogue(None, lambda: (), signers=keyring.signers), keyring)
     cache.save(draft(identity("a"), list(range(100_000))))
     cache.find(identity("a").key)

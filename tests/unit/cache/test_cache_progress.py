@@ -8,9 +8,8 @@ import pytest
 from ipycheckpoint import progress
 from ipycheckpoint.cache.cache import Cache, Found
 from ipycheckpoint.progress import Progress, told_to
-from ipycheckpoint.record.trust import Keyring
 from ipycheckpoint.store import system
-from tests.contracts.cache_contract import draft, identity
+from tests.contracts.cache_contract import draft, identity, opened
 
 NBYTES = 1_600_000
 VALUE = np.arange(NBYTES // 8, dtype="f8")
@@ -19,7 +18,7 @@ VALUE = np.arange(NBYTES // 8, dtype="f8")
 @pytest.fixture
 def cache(tmp_path, monkeypatch):
     monkeypatch.setattr(progress, "SLICE_NBYTES", 100_000)
-    cache = Cache.at(tmp_path, keyring=Keyring(secret=b"s" * 32))
+    cache = opened(tmp_path)
     yield cache
     cache.close()
 
@@ -61,7 +60,7 @@ def test_a_save_does_not_count_what_is_there_already(cache):
 
 def test_a_load_tells_of_all_bytes_that_it_reads(cache):
     saved(cache)
-    told = loaded(Cache.at(cache.directory, keyring=Keyring(secret=b"s" * 32)))
+    told = loaded(opened(cache.directory))
     assert (told[0].done, told[-1].done) == (0, told[-1].total)
     assert told[0].total >= NBYTES
 
@@ -70,7 +69,7 @@ def test_a_load_of_one_large_value_tells_of_its_parts(cache):
     saved(cache)
     for entry in cache.store.entries("stamps/"):
         cache.store.remove(entry.name)  # else there is nothing to verify, and so nothing to wait for
-    told = loaded(Cache.at(cache.directory, keyring=Keyring(secret=b"s" * 32)))
+    told = loaded(opened(cache.directory))
     assert len({each.done for each in told}) > NBYTES // 100_000
 
 

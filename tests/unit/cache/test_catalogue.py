@@ -160,6 +160,15 @@ class TestListing:
         assert sorted(numbers(catalogue.rows(**wanted))) == found
         assert catalogue.count(**wanted) == len(found)
 
+    @pytest.mark.parametrize("label", ["train", "Train", "TRAIN", "Straße", "İstanbul", "fit_model"])
+    def test_a_label_is_found_whatever_the_letters_it_is_looked_for_in(
+        self, catalogue: Catalogue, shelf: Shelf, label: str
+    ) -> None:
+        fill(catalogue, shelf, header_of(1, label), header_of(2, "another"))
+        for word in (label, label.lower(), label.upper(), label.casefold(), label[:4]):
+            assert numbers(catalogue.rows(search=word)) == [1]
+        assert catalogue.rows(search=f"{label}model") == []
+
     @pytest.mark.parametrize("wanted", [{}, {"search": "train"}, {"kind": "call"}, {"status": "kept"}])
     def test_pages_together_are_all_rows(self, catalogue: Catalogue, shelf: Shelf, wanted: dict[str, str]) -> None:
         fill(catalogue, shelf, *map(header_of, range(7)), header_of(8, "other"))

@@ -10,7 +10,7 @@ from ipycheckpoint.cache.plugged import Plug
 from ipycheckpoint.errors import CheckpointFailedError, CheckpointNotExist, FormatError
 from ipycheckpoint.record.failure import LoadFailure
 from ipycheckpoint.record.trust import Keyring
-from tests.contracts.cache_contract import draft, identity
+from tests.contracts.cache_contract import KEYRING, draft, identity
 
 
 class DictCache(CacheBase):
@@ -30,9 +30,6 @@ class DictCache(CacheBase):
 
     def catalogue(self):
         return list(self.d)
-
-
-KEYRING = Keyring(secret=b"s" * 32)
 
 
 def plug(own, *, whole=False, keyring=KEYRING):

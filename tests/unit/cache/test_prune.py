@@ -19,16 +19,15 @@ from ipycheckpoint.cache.prune import HALF_LIFE_SECONDS, Limits, Room, prune, wo
 from ipycheckpoint.cache.upkeep import listed
 from ipycheckpoint.cache.verify import verify
 from ipycheckpoint.errors import CheckpointWarning, StoreError
-from ipycheckpoint.record.trust import Keyring
 from ipycheckpoint.store.memory import MemoryStore
-from tests.contracts.cache_contract import draft, identity
+from tests.contracts.cache_contract import KEYRING, draft, identity, opened
 
 BIG = 100_000  # bytes, in round numbers, of each array
 
 
 @pytest.fixture
 def cache(tmp_path):
-    cache = Cache.at(tmp_path / "cache", keyring=Keyring(secret=b"s" * 32))
+    cache = opened(tmp_path / "cache")
     yield cache
     cache.close()
 
@@ -336,8 +335,8 @@ RECORDS_OF_SHARED_BLOBS = st.lists(
     keep_versions=st.none() | st.integers(1, 3),
 )
 def test_whatever_is_pruned_the_rest_is_whole_and_as_large_as_told(records, pins, max_kilobytes, keep_versions):
-    ring, store = Keyring(secret=b"s" * 32), MemoryStore()
-    cache = Cache(store, Catalogue(None, partial(listed, store, ring), signers=ring.signers), ring)
+    store = MemoryStore()
+    cache = Cache(store, Catalogue(None, partial(listed, store, KEYRING), signers=KEYRING.signers), KEYRING)
     for number, values, seconds, label in records:
         of = identity(str(number), label=f"f{label}")
         cache.save(draft(of, [np.full(BIG // 8, float(value)) for value in values], seconds=seconds))

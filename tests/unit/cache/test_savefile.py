@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-import uuid
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +26,7 @@ from ipycheckpoint.record.compression import COMPRESSIONS
 from ipycheckpoint.record.environment import Environment
 from ipycheckpoint.record.format import read_header
 from ipycheckpoint.record.trust import Keyring
+from tests.contracts.store_contract import in_memory
 
 ROOT = Path(__file__).parents[3]
 KEYRING = Keyring(secret=b"k" * 32)
@@ -204,7 +204,7 @@ def maps() -> int:
 
 def test_a_file_at_a_url_is_as_good_as_any():
     pytest.importorskip("fsspec")
-    url = f"memory://{uuid.uuid4().hex}/a b.ckpt"
+    url = in_memory() + "/a b.ckpt"
     save(url, {"x": np.arange(9000)}, keyring=KEYRING)
     record = read(url, keyring=KEYRING)
     record["x"][0] = 5

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from pathlib import Path
 
 import pytest
@@ -17,15 +16,14 @@ from ipycheckpoint.cache.verify import verify
 from ipycheckpoint.record.trust import Keyring
 from ipycheckpoint.store.directory import DirectoryStore
 from ipycheckpoint.store.shared import RemoteStore
-from tests.contracts.cache_contract import draft, identity
+from tests.contracts.cache_contract import KEYRING, draft, identity, opened
+from tests.contracts.store_contract import in_memory
 from tests.unit.cache.test_cache import OnAnyStore
-
-RING = Keyring(secret=b"s" * 32)
 
 
 @pytest.fixture
 def url() -> str:
-    return f"memory://{uuid.uuid4().hex}"
+    return in_memory()
 
 
 class TestNearCache(OnAnyStore):
@@ -49,7 +47,7 @@ class TestFarCache(OnAnyStore):
         return Cache.at(self.store.location, keyring=keyring)
 
 
-def near(path: Path, url: str, keyring: Keyring = RING) -> Cache:
+def near(path: Path, url: str, keyring: Keyring = KEYRING) -> Cache:
     return Cache.at(url, local=path, keyring=keyring)
 
 
@@ -82,13 +80,13 @@ def test_pruning_what_is_near_takes_nothing_from_others(tmp_path, url):
     here = near(tmp_path / "a", url)
     pruned = prune(here, Limits(max_bytes=0), grace_seconds=-60, young_seconds=-60)
     assert len(pruned.removals) == 3
-    assert len(Cache.at(url, keyring=RING).rows()) == 3
+    assert len(opened(url).rows()) == 3
     assert here.load(here.find(keys[0])) == {"return": bytes(100_001)}
 
 
 def test_the_far_cache_is_pruned_for_all(tmp_path, url):
     keys = filled(tmp_path / "a", url)
-    far = Cache.at(url, keyring=RING)
+    far = opened(url)
     prune(far, Limits(max_bytes=0), grace_seconds=-60, young_seconds=-60)
     assert far.rows() == []
     assert near(tmp_path / "b", url).find(keys[0]) is None
@@ -97,7 +95,7 @@ def test_the_far_cache_is_pruned_for_all(tmp_path, url):
 @pytest.mark.parametrize("local", [None, "near"])
 def test_both_are_found_whole(tmp_path, url, local):
     filled(tmp_path / "near", url)
-    cache = Cache.at(url, local=local and tmp_path / local, keyring=RING)
+    cache = Cache.at(url, local=local and tmp_path / local, keyring=KEYRING)
     assert verify(cache).findings == ()
 
 
@@ -107,7 +105,7 @@ def test_the_far_cache_is_listed_without_opening_its_records(tmp_path, url, monk
     fetch = RemoteStore.fetch
     monkeypatch.setattr(RemoteStore, "fetch", lambda self, names: asked.extend(names) or fetch(self, names))
     monkeypatch.setattr(RemoteStore, "get", None)
-    assert {row.key for row in Cache.at(url, keyring=RING).rows()} == set(keys)
+    assert {row.key for row in opened(url).rows()} == set(keys)
     assert [name.partition("/")[0] + "/" for name in asked] == [ROLLS]
 
 
@@ -116,13 +114,13 @@ def test_a_record_that_is_on_no_roll_is_listed_as_well(tmp_path, url):
     store = RemoteStore(url)
     for entry in list(store.entries(ROLLS)):
         store.remove(entry.name)
-    assert {row.key for row in Cache.at(url, keyring=RING).rows()} == set(keys)
+    assert {row.key for row in opened(url).rows()} == set(keys)
 
 
 def test_a_record_that_is_gone_is_not_listed_whatever_a_roll_says(tmp_path, url):
     keys = filled(tmp_path / "a", url)
     RemoteStore(url).remove(f"records/{keys[0]}")
-    assert {row.key for row in Cache.at(url, keyring=RING).rows()} == set(keys[1:])
+    assert {row.key for row in opened(url).rows()} == set(keys[1:])
 
 
 def test_a_roll_that_somebody_made_up_vouches_for_nobody(tmp_path, url):
@@ -130,7 +128,7 @@ def test_a_roll_that_somebody_made_up_vouches_for_nobody(tmp_path, url):
     forged = near(tmp_path / "eve", url, Keyring(secret=b"e" * 32))
     forged.save(draft(identity("x"), 1))
     forged.close()
-    [row] = Cache.at(url, keyring=RING).rows()
+    [row] = opened(url).rows()
     assert row.status == "untrusted"
 
 
@@ -139,7 +137,7 @@ def test_a_roll_that_is_damaged_costs_nothing_but_time(tmp_path, url):
     store = RemoteStore(url)
     for entry in list(store.entries(ROLLS)):
         store.put(entry.name, [b"{}\nnonsense\n"])
-    assert {row.key for row in Cache.at(url, keyring=RING).rows()} == set(keys)
+    assert {row.key for row in opened(url).rows()} == set(keys)
 
 
 def many_rolls(tmp_path: Path, url: str, number: int = 20) -> list[str]:
@@ -155,12 +153,12 @@ def many_rolls(tmp_path: Path, url: str, number: int = 20) -> list[str]:
 
 def test_who_prunes_makes_one_roll_of_many_and_all_is_listed_from_it(tmp_path, url, monkeypatch):
     keys = many_rolls(tmp_path, url)
-    prune(Cache.at(url, keyring=RING), Limits())
+    prune(opened(url), Limits())
     assert len(list(RemoteStore(url).entries(ROLLS))) == 1
     asked: list[str] = []
     fetch = RemoteStore.fetch
     monkeypatch.setattr(RemoteStore, "fetch", lambda self, names: asked.extend(names) or fetch(self, names))
-    assert {row.key for row in Cache.at(url, keyring=RING).rows()} == set(keys)
+    assert {row.key for row in opened(url).rows()} == set(keys)
     assert len(asked) == 1
 
 
@@ -179,7 +177,7 @@ def test_merged_rolls_are_not_larger_than_they_should_be(tmp_path, url, monkeypa
     store = RemoteStore(url)
     assert merge(store) == 20
     assert 1 < len(list(store.entries(ROLLS))) < 20
-    assert {row.key for row in Cache.at(url, keyring=RING).rows()} == set(keys)
+    assert {row.key for row in opened(url).rows()} == set(keys)
 
 
 def test_few_rolls_stay_as_they_are(tmp_path, url):
@@ -194,18 +192,18 @@ def test_a_merge_that_is_cut_off_hides_no_record(tmp_path, url, monkeypatch):
         patch.setattr(RemoteStore, "remove", None)
         with pytest.raises(TypeError):
             merge(RemoteStore(url))
-    assert {row.key for row in Cache.at(url, keyring=RING).rows()} == set(keys)
+    assert {row.key for row in opened(url).rows()} == set(keys)
 
 
 def test_looking_at_what_is_to_be_pruned_merges_nothing(tmp_path, url):
     many_rolls(tmp_path, url)
-    prune(Cache.at(url, keyring=RING), Limits(), dry_run=True)
+    prune(opened(url), Limits(), dry_run=True)
     assert len(list(RemoteStore(url).entries(ROLLS))) == 20
 
 
 def test_a_record_that_was_kept_anew_is_listed_as_the_new_one_whatever_was_merged_since(tmp_path, url):
     many_rolls(tmp_path, url)
-    old = next(iter(Cache.at(url, keyring=RING).rows()))
+    old = next(iter(opened(url).rows()))
     store = RemoteStore(url)
     [stale] = [e for e in store.entries(ROLLS) if old.key.encode() in bytes(store.get(e.name).view)]
     content = bytes(store.get(stale.name).view)
@@ -214,5 +212,5 @@ def test_a_record_that_was_kept_anew_is_listed_as_the_new_one_whatever_was_merge
     cache.save(made)
     cache.close()
     store.put("rolls/a-later-one", [content])
-    [new] = [row for row in Cache.at(url, keyring=RING).rows() if row.key == old.key]
+    [new] = [row for row in opened(url).rows() if row.key == old.key]
     assert new.created > old.created

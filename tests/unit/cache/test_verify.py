@@ -17,7 +17,7 @@ from ipycheckpoint.cache.verify import verify
 from ipycheckpoint.record.format import write
 from ipycheckpoint.record.trust import Keyring
 from ipycheckpoint.store import damage
-from tests.contracts.cache_contract import draft, identity
+from tests.contracts.cache_contract import draft, identity, opened
 
 KEYS = {name: identity(name).key for name in "abc"}
 
@@ -34,10 +34,6 @@ def cache(path):
         cache.save(draft(identity(name), np.full(20_000, float(number))))
     yield cache
     cache.close()
-
-
-def opened(path: Path) -> Cache:
-    return Cache.at(path, keyring=Keyring(secret=b"s" * 32))
 
 
 def snapshot(path: Path) -> dict[str, bytes]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import uuid
 
 import pytest
 
@@ -12,22 +11,19 @@ pytest.importorskip("fsspec")
 from ipycheckpoint.cache.cache import Cache, Found
 from ipycheckpoint.cache.visits import EVERY_SECONDS, VISITS, Visits, uses
 from ipycheckpoint.errors import StoreError
-from ipycheckpoint.record.trust import Keyring
 from ipycheckpoint.store.shared import RemoteStore
-from tests.contracts.cache_contract import draft, identity
-from tests.contracts.store_contract import names_of
-
-RING = Keyring(secret=b"s" * 32)
+from tests.contracts.cache_contract import draft, identity, opened
+from tests.contracts.store_contract import in_memory, names_of
 
 
 @pytest.fixture
 def shared() -> RemoteStore:
-    return RemoteStore(f"memory://{uuid.uuid4().hex}")
+    return RemoteStore(in_memory())
 
 
 @pytest.fixture
 def near(tmp_path):
-    cache = Cache.at(tmp_path / "near", keyring=RING)
+    cache = opened(tmp_path / "near")
     yield cache
     cache.close()
 

@@ -116,6 +116,17 @@ def test_another_that_kept_it_meanwhile_saves_the_run(cache: Cache) -> None:
     assert outcome.value == "theirs"
 
 
+def test_what_was_absent_a_moment_ago_is_looked_up_once_more_and_alone(
+    cache: Cache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = []
+    find = cache.find
+    monkeypatch.setattr(cache, "find", lambda key: looks.append(key) or find(key))
+    assert isinstance(run(cache, 1, gives="ours", is_absent=True), Computed)
+    assert len(looks) == 1
+    assert run(cache, 1, gives="again", is_absent=True).value == "ours"
+
+
 def test_a_miss_is_described_once(cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
     """An outline of a large argument is not for nothing."""
     calls = []

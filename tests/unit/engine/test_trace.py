@@ -13,13 +13,13 @@ import tempfile
 import threading
 from contextlib import contextmanager
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from ipycheckpoint.engine import audit, files, trace
-from ipycheckpoint.engine.mentions import files_at, mentioned
+from ipycheckpoint.engine.mentions import files_among, mentioned, mentions_the_same
 from ipycheckpoint.engine.trace import Watch, contradictions, hand_on, notes, unwatched
 from ipycheckpoint.errors import CheckpointError
 from ipycheckpoint.identity.identity import Identity
@@ -201,6 +201,20 @@ def test_what_is_no_data_or_out_of_sight_is_not_in_the_trace(run: Callable[[], o
     for name in ("a", "own/y", "__pycache__/y", "joblib_memmapping_folder_1_2/y"):
         write(name)
     assert touched(run, own=tmp_path / "own") == {}
+
+
+def test_a_module_that_takes_the_place_of_another_is_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """There are as many as before."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    write("local_module_of_many.py")
+    monkeypatch.setitem(sys.modules, "another_module", ModuleType("another_module"))
+
+    def run() -> None:
+        del sys.modules["another_module"]
+        __import__("local_module_of_many")
+
+    (read,) = touched(run)["read"]
+    assert read[0].endswith("local_module_of_many.py")
 
 
 def test_a_local_module_that_only_the_run_imports_is_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -436,11 +450,30 @@ def test_what_code_and_values_mention_is_found(thing: object, expected: set[str]
     assert found == expected
 
 
+@pytest.mark.parametrize(
+    ("thing", "expected"),
+    [("a.csv", True), (1.5, True), (None, True), (read, True), (["a.csv"], False), (helper, False), (Reader, False)],
+)
+def test_what_can_hardly_change_mentions_the_same_later(thing: object, expected: bool) -> None:
+    assert mentions_the_same(thing) == expected
+
+
+def test_what_a_value_comes_to_mention_during_the_run_is_looked_at() -> None:
+    paths = ["a.csv"]
+    command = [sys.executable, "-c", "open('b.csv', 'w').write('new')"]
+
+    def run() -> None:
+        subprocess.run(command, check=True)
+        paths.append("b.csv")
+
+    assert [entry[0] for entry in touched(run, paths)["written"]] == ["b.csv"]
+
+
 def test_a_pattern_mentions_the_files_that_it_finds() -> None:
     write("a.csv")
     write("b.csv")
-    assert sorted(files_at("*.csv")) == ["a.csv", "b.csv"]
-    assert files_at("c.csv") == files_at(".") == files_at("*") == []
+    assert sorted(files_among(["*.csv"])) == ["a.csv", "b.csv"]
+    assert files_among(["c.csv", ".", "*", "\ud800.csv"]) == []
 
 
 def test_what_is_mentioned_and_unheard_of_counts_as_read_or_written() -> None:

@@ -13,6 +13,7 @@ from ipycheckpoint import checkpoint
 from ipycheckpoint.identity.calls import identify_call, unfold
 from ipycheckpoint.identity.identity import Key
 from ipycheckpoint.identity.recognition import Recognizer
+from ipycheckpoint.identity.work import tag_ingredients
 
 CODE = """
 import math, json
@@ -171,6 +172,86 @@ def test_a_recognized_call_has_the_key_that_it_has_in_full(calls: list[tuple[lis
         assert key in (None, identify_call(unfold(f, tuple(args), kwargs), "f").identity.key)
 
 
+@given(calls=st.lists(CALLS, min_size=1, max_size=6))
+def test_the_work_of_a_recognized_call_is_what_it_is_in_full(
+    calls: list[tuple[list[Any], dict[str, Any]]],
+) -> None:
+    def f(x, y="a", *rest, z=1.5, **more):
+        return x, label()
+
+    recognizer = Recognizer(frozenset({"y"}))
+    identify_call(unfold(f, (0,)), "f", ignore={"y"}, recognizer=recognizer)
+    for args, kwargs in [*calls, *calls]:
+        tags = (("fold", "1"),)
+        if recognizer.key(f, tuple(args), kwargs, tags) is None:
+            continue
+        work = recognizer.work(f, "f", tuple(args), kwargs, tags)
+        call = unfold(f, tuple(args), kwargs)
+        whole = identify_call(call, "f", ignore={"y"}, extra=tag_ingredients(tags))
+        assert work is None or _told(work) == _told(whole)
+
+
+def _told(work: Any) -> tuple[Any, ...]:
+    # With the types of all values, since 1 == True; a NaN is the very one.
+    values = [(position, repr(value)) for position, value in work.values.items()]
+    return work.identity, work.identity.key, values, work.code
+
+
+def test_a_call_whose_key_was_asked_for_has_its_work_ready() -> None:
+    def f(x):
+        return x
+
+    recognizer = Recognizer()
+    identify_call(unfold(f, (0,)), "f", recognizer=recognizer)
+    recognizer.key(f, (1,), {}, ())
+    assert recognizer.work(f, "f", (1,), {}, ()) is not None
+    others = [
+        recognizer.work(f, "f", (True,), {}, ()),
+        recognizer.work(f, "f", (2,), {}, ()),
+        recognizer.work(f, "f", (1,), {}, (("fold", "1"),)),
+        recognizer.work(f, "another name", (1,), {}, ()),
+        recognizer.work(lambda x: x, "f", (1,), {}, ()),
+    ]
+    assert others == [None] * 5
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["RATE = 4", "def helper(x): return x", "helper.__code__ = f.__code__", "helper.__defaults__ = (1,)", "del RATE"],
+)
+def test_no_work_is_ready_once_the_code_reaches_anything_else(change: str) -> None:
+    names: dict[str, Any] = {"__name__": "__main__"}
+    code = "RATE = 3\ndef helper(x): return x * RATE\ndef f(x): return helper(x)"
+    exec(compile(code, "<cell>", "exec"), names)
+    recognizer = learned(names)
+    recognizer.key(names["f"], (2,), {}, ())
+    assert recognizer.work(names["f"], "f", (2,), {}, ()) is not None
+    exec(change, names)
+    assert recognizer.work(names["f"], "f", (2,), {}, ()) is None
+    assert recognizer.code(names["f"], "f") is None
+
+
+def test_what_another_object_may_stand_for_is_not_held_on_to() -> None:
+    names: dict[str, Any] = {"__name__": "__main__"}
+    exec(compile("ITEMS = [1]\ndef f(x): return len(ITEMS) + x", "<cell>", "exec"), names)
+    recognizer = learned(names)
+    assert recognizer.code(names["f"], "f") is None
+
+
+def test_arguments_are_no_part_of_the_code_that_is_remembered() -> None:
+    def f(x):
+        return x
+
+    recognizer = Recognizer()
+    identify_call(unfold(f, ([1, 2],)), "f", recognizer=recognizer)
+    code = recognizer.code(f, "f")
+    assert code is not None
+    assert code.values == {}
+    again = identify_call(unfold(f, ([3],)), "f", recognizer=recognizer)
+    assert again.values == {1: [3]}
+    assert again.identity.key == identify_call(unfold(f, ([3],)), "f").identity.key
+
+
 def test_values_that_are_equal_but_differ_are_told_apart() -> None:
     def f(x):
         return x
@@ -212,6 +293,28 @@ def test_what_cannot_be_asked_in_short_is_never_recognized(names: dict[str, Any]
     exec(f"def f(x, kept=[]):\n    {body}", names)
     recognizer = Recognizer()
     full(names, 1, recognizer=recognizer)
+    assert recognizer.key(names["f"], (1,), {}, ()) is None
+
+
+def test_an_import_of_what_is_installed_can_be_asked_in_short(names: dict[str, Any]) -> None:
+    exec("def f(x):\n    from json import decoder\n    import numpy as np\n    return decoder, np", names)
+    learned(names)
+
+
+def test_an_import_that_brings_another_module_is_seen(names: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    exec("def f(x):\n    import json\n    return json", names)
+    recognizer = learned(names)
+    mine = types.ModuleType("json")
+    mine.__file__ = "json.py"
+    monkeypatch.setitem(sys.modules, "json", mine)
+    assert recognizer.key(names["f"], (1,), {}, ()) is None
+
+
+def test_an_import_that_starts_from_another_package_is_seen(names: dict[str, Any]) -> None:
+    names["__package__"] = "json"
+    exec("def f(x):\n    from . import decoder\n    return decoder", names)
+    recognizer = learned(names)
+    names["__package__"] = "email"
     assert recognizer.key(names["f"], (1,), {}, ()) is None
 
 

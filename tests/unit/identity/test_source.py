@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import argparse
+import ast
+import dataclasses
+import enum
 import importlib
 import importlib.util
 import linecache
@@ -9,10 +13,16 @@ import sys
 import zipfile
 from pathlib import Path
 from textwrap import dedent
+from types import FunctionType
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from ipycheckpoint.identity.source import locate, same_code, source_of
+from ipycheckpoint.identity import source
+from ipycheckpoint.identity.canonical import canonical_form
+from ipycheckpoint.identity.scopes import Scopes
+from ipycheckpoint.identity.source import dedented, locate, same_code, source_of
 
 
 @pytest.fixture
@@ -189,3 +199,68 @@ def _code(text):
 def test_code_that_differs_is_not_the_same(one, other):
     assert same_code(_code(one), _code(one))
     assert not same_code(_code(one), _code(other))
+
+
+@given(st.lists(st.text(alphabet=" \t\nab", max_size=8), max_size=6).map("\n".join))
+def test_a_text_is_dedented_as_textwrap_does(text):
+    assert dedented(text) == dedent(text)
+
+
+def functions_of(module):
+    """All functions that are defined in a module, and in its classes."""
+    things = [*vars(module).values()]
+    things += [thing for cls in things if isinstance(cls, type) for thing in vars(cls).values()]
+    return {f for f in things if isinstance(f, FunctionType) and f.__code__.co_filename == module.__file__}
+
+
+def told(canonical):
+    """All that is in a canonical form, and how each thing is used."""
+    references = [(r.name, r.attributes, r.free, r.use) for r in (*canonical.references, *canonical.modules)]
+    return canonical.form, canonical.writes, canonical.dynamic, references
+
+
+@pytest.mark.parametrize("module", [argparse, dataclasses, enum], ids=lambda module: module.__name__)
+def test_the_scopes_of_a_statement_say_of_its_functions_what_those_of_the_file_say(module):
+    text = Path(module.__file__).read_text(encoding="utf-8")
+    flags = next(iter(functions_of(module))).__code__.co_flags & source._FUTURES
+    whole = Scopes(ast.Module(source._read(module.__file__, text, flags).body, []))
+    located = [found for function in functions_of(module) if (found := locate(function.__code__)) is not None]
+    assert len(located) > 10
+    for found in located:
+        assert told(canonical_form(found.node, found.scopes)) == told(canonical_form(found.node, whole))
+
+
+def test_of_a_long_module_only_what_is_asked_for_is_looked_into(load):
+    module = load("".join(f"def f{number}(a):\n    return [a for b in a]\n" for number in range(100)))
+    located = locate(module.f50.__code__)
+    assert len(list(located.scopes.module.subtree())) <= 3  # the module, the function and what is inside it
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ["lambda x: x", "lambda x: x + 1", "lambda y: y"],
+        ["lambda: lambda y: y", "lambda x: [lambda: x for x in x]", "lambda x: (lambda x=x: x)"],
+        ["lambda x=lambda: 1: x", "lambda: (lambda: (lambda: 1))", "lambda x: (lambda x: (lambda x: x))"],
+    ],
+)
+def test_functions_on_one_line_are_each_found_where_they_stand(load, texts):
+    module = load("; ".join(f"f{number} = {text}" for number, text in enumerate(texts)))
+    found = [getattr(module, f"f{number}") for number in range(len(texts))]
+    assert [ast.unparse(ast.parse(text, mode="eval")) for text in texts] == [
+        ast.unparse(locate(function.__code__).node) for function in found
+    ]
+
+
+def test_a_function_that_only_makes_another_is_not_taken_for_it(load):
+    module = load("f = lambda a: (lambda b: b + 1)")
+    assert ast.unparse(locate(module.f.__code__).node) == "lambda a: lambda b: b + 1"
+    assert ast.unparse(locate(module.f(1).__code__).node) == "lambda b: b + 1"
+
+
+def test_a_file_is_read_once_for_functions_and_those_inside_them(load):
+    module = load("def outer(a):\n    def inner(b):\n        return a + b\n    return inner\n")
+    before = source._read.cache_info().misses
+    assert locate(module.outer.__code__) is not None
+    assert locate(module.outer(1).__code__) is not None
+    assert source._read.cache_info().misses == before + 1

@@ -51,7 +51,9 @@ def importable():
 
 
 @pytest.mark.parametrize(
-    "thing", [importable, json.dumps, json.JSONDecoder, json.JSONDecoder.decode, len, typing.Any], ids=str
+    "thing",
+    [importable, json.dumps, json.JSONDecoder, json.JSONDecoder.decode, len, typing.Any],
+    ids=["importable", "json.dumps", "json.JSONDecoder", "json.JSONDecoder.decode", "len", "typing.Any"],
 )
 def test_what_can_be_imported_goes_by_name(thing):
     assert through({"thing": thing})["thing"] is thing

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hmac
 import os
 import shutil
 import subprocess
@@ -51,6 +52,14 @@ def test_another_user_does_not_accept_it_unless_the_secret_is_among_the_accepted
 )
 def test_nothing_else_is_a_signature(signature):
     assert not Keyring(secret=b"a" * 32).verify(HEADER, signature)
+
+
+@pytest.mark.parametrize("nbytes", [32, 64, 65, 200])
+def test_the_signature_is_the_hmac_of_the_header(nbytes):
+    secret = bytes(range(nbytes))
+    ring = Keyring(secret=secret)
+    for header in (b"", b"header", b"header" * 1000):
+        assert ring.sign(header).value == hmac.digest(secret, header, "sha256").hex()
 
 
 def test_the_signer_tells_secrets_apart_and_is_no_part_of_them():

@@ -19,7 +19,7 @@ import pytest
 from ipycheckpoint.errors import CheckpointWarning, StoreError
 from ipycheckpoint.store.base import Store
 from ipycheckpoint.store.directory import DirectoryStore
-from tests.contracts.store_contract import ROOT, SharedStoreContract
+from tests.contracts.store_contract import ROOT, SharedStoreContract, content_of
 
 
 class TestDirectoryStore(SharedStoreContract):
@@ -53,11 +53,6 @@ class TestDurable(TestDirectoryStore):
 
 def files_below(path: Path) -> list[str]:
     return sorted(str(p.relative_to(path)) for p in path.rglob("*") if p.is_file())
-
-
-def content_of(store: DirectoryStore, name: str) -> bytes | None:
-    content = store.get(name)
-    return None if content is None else bytes(content.view)
 
 
 @pytest.fixture
@@ -360,6 +355,31 @@ class TestRenewals:
             with closing(DirectoryStore(place)) as other:
                 other.remove("a")
         assert not store.renew("a", 0.0)
+
+    @pytest.mark.parametrize("who", ["nobody", "we", "another store", "rm"])
+    @pytest.mark.filterwarnings("ignore::ipycheckpoint.errors.CheckpointWarning")
+    def test_several_are_surely_there_unless_anybody_has_changed_anything(
+        self, store: DirectoryStore, place: Path, who: str
+    ) -> None:
+        for name in ("a", "b"):
+            store.put(name, [b"1"])
+            assert store.renew(name, 0.0)
+        if who == "we":
+            store.remove("a")
+        elif who == "rm":
+            shutil.rmtree(place)
+        elif who == "another store":
+            with closing(DirectoryStore(place)) as other:
+                other.remove("a")
+        assert store.are_surely_renewed(["a", "b"], 0.0) == (who == "nobody")
+
+    def test_nothing_is_surely_there_that_was_not_renewed_here_or_is_too_old(self, store: DirectoryStore) -> None:
+        for name in ("a", "b"):
+            store.put(name, [b"1"])
+        store.renew("a", 0.0)
+        assert store.are_surely_renewed(["a"], 0.0)
+        assert not store.are_surely_renewed(["a", "b"], 0.0)
+        assert not store.are_surely_renewed(["a"], time.time() + 1)
 
     def test_what_is_older_than_it_may_be_is_renewed_again(self, store: DirectoryStore) -> None:
         store.put("a", [b"1"])

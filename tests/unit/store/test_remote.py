@@ -15,11 +15,12 @@ from ipycheckpoint.errors import StoreError, UsageError
 from ipycheckpoint.store.files import Files, files_at
 from ipycheckpoint.store.remote import RemoteFiles
 from tests.contracts.files_contract import FilesContract, content_of, names_in
+from tests.contracts.store_contract import in_memory
 
 
 class TestInMemory(FilesContract):
     def open(self, path: Path) -> Files:
-        return RemoteFiles(f"memory://{uuid.uuid4().hex}")
+        return RemoteFiles(in_memory())
 
 
 class TestOnADisk(FilesContract):
@@ -59,25 +60,6 @@ def test_without_the_protocols_own_package_the_error_names_it(monkeypatch: pytes
         RemoteFiles("abfs://bucket/x").read("a")
 
 
-@pytest.fixture
-def _once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """There is one attempt, and no second one after a while."""
-    monkeypatch.setattr("ipycheckpoint.store.connection._PAUSES_SECONDS", ())
-
-
-class _Failing:
-    """Stands for a server that is gone."""
-
-    protocol = "sftp"
-
-    def __getattr__(self, name: str) -> Any:
-        def fail(*_: object, **__: object) -> None:
-            raise RuntimeError("the server is gone")
-
-        return fail
-
-
-@pytest.mark.usefixtures("_once")
 @pytest.mark.parametrize(
     ("action", "call"),
     [
@@ -87,9 +69,9 @@ class _Failing:
         ("remove", lambda files: files.remove("a")),
     ],
 )
-def test_whatever_a_protocol_raises_is_a_store_error(action: str, call: Any) -> None:
+def test_whatever_a_protocol_raises_is_a_store_error(gone: Any, action: str, call: Any) -> None:
     files = RemoteFiles("sftp://host/x")
-    files._connection._opened = (_Failing(), "/x")
+    files._connection._opened = (gone, "/x")
     with pytest.raises(StoreError, match="the server is gone") as caught:
         call(files)
     assert caught.value.action == action

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 import threading
 import time
-import uuid
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +15,12 @@ pytest.importorskip("fsspec")
 from ipycheckpoint.errors import StoreError, UsageError
 from ipycheckpoint.store.base import Store
 from ipycheckpoint.store.shared import RemoteStore
-from tests.contracts.store_contract import SharedStoreContract, StoreContract, content_of, names_of
+from tests.contracts.store_contract import SharedStoreContract, StoreContract, content_of, in_memory, names_of
 
 
 class TestInMemory(StoreContract):
     def open(self, path: Path) -> Store:
-        return RemoteStore(f"memory://{uuid.uuid4().hex}")
+        return RemoteStore(in_memory())
 
     # It tells when a file was made, and nothing else by which two files can be told apart.
     test_a_state_tells_whether_what_was_got_is_still_there = None
@@ -46,7 +45,7 @@ class TestOnADisk(SharedStoreContract):
 
 @pytest.fixture
 def store() -> RemoteStore:
-    return RemoteStore(f"memory://{uuid.uuid4().hex}")
+    return RemoteStore(in_memory())
 
 
 def test_many_are_fetched_at_once_and_those_that_are_not_there_are_left_out(store):
@@ -121,10 +120,10 @@ def test_nothing_is_opened_before_it_is_used() -> None:
     assert RemoteStore("nowhere://x").location == "nowhere://x"
 
 
-@pytest.mark.usefixtures("_once")
-def test_credentials_are_shown_nowhere() -> None:
+def test_credentials_are_shown_nowhere(gone: Any) -> None:
+    gone.message = "the server me:secret@nowhere.invalid is gone"
     store = RemoteStore("sftp://me:secret@nowhere.invalid/cache")
-    store._files._connection._opened = (_Failing(), "/cache")
+    store._files._connection._opened = (gone, "/cache")
     with pytest.raises(StoreError) as caught:
         store.get("a")
     assert store.location == "sftp://nowhere.invalid/cache"
@@ -132,25 +131,6 @@ def test_credentials_are_shown_nowhere() -> None:
     assert "the server" in str(caught.value)
 
 
-@pytest.fixture
-def _once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """There is one attempt, and no second one after a while."""
-    monkeypatch.setattr("ipycheckpoint.store.connection._PAUSES_SECONDS", ())
-
-
-class _Failing:
-    """Stands for a server that is gone."""
-
-    protocol = "sftp"
-
-    def __getattr__(self, name: str) -> Any:
-        def fail(*_: object, **__: object) -> None:
-            raise RuntimeError("the server me:secret@nowhere.invalid is gone")
-
-        return fail
-
-
-@pytest.mark.usefixtures("_once")
 @pytest.mark.parametrize(
     "call",
     [
@@ -164,9 +144,9 @@ class _Failing:
         lambda store: list(store.entries()),
     ],
 )
-def test_whatever_a_protocol_raises_is_a_store_error_with_the_url(call: Any) -> None:
+def test_whatever_a_protocol_raises_is_a_store_error_with_the_url(gone: Any, call: Any) -> None:
     store = RemoteStore("sftp://host/x")
-    store._files._connection._opened = (_Failing(), "/x")
+    store._files._connection._opened = (gone, "/x")
     with pytest.raises(StoreError, match=r"sftp://host/x.*is gone"):
         call(store)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import platform
+import threading
 import time
-import uuid
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from ipycheckpoint.store.directory import DirectoryStore
 from ipycheckpoint.store.memory import MemoryStore
 from ipycheckpoint.store.shared import RemoteStore
 from ipycheckpoint.store.tiers import PENDING, TieredStore
-from tests.contracts.store_contract import StoreContract, content_of, names_of
+from tests.contracts.store_contract import StoreContract, content_of, in_memory, names_of
 
 
 class Shared:
@@ -74,9 +74,7 @@ class _Tiers(StoreContract):
     write: str
 
     def open(self, path: Path) -> Store:
-        return TieredStore(
-            DirectoryStore(path), RemoteStore(f"memory://{uuid.uuid4().hex}"), is_whole, write=self.write
-        )
+        return TieredStore(DirectoryStore(path), RemoteStore(in_memory()), is_whole, write=self.write)
 
     @pytest.mark.parametrize("nbytes", [3, 100_000])
     def test_what_is_old_is_removed_and_what_is_not_stays(self, store, nbytes):
@@ -333,6 +331,29 @@ def test_closing_tries_once_more_what_was_out_of_reach_before(shared):
     shared.gone = False
     store.close()
     assert content_of(shared.store, "notes/a") == b"1"
+
+
+@pytest.mark.filterwarnings("ignore:far")
+def test_at_the_end_of_an_interpreter_that_starts_no_threads_the_next_process_sends_what_is_left(shared, monkeypatch):
+    """As Python 3.12 ends."""
+    parted = []
+    store = tiered(shared, parting=lambda: parted.append(True))
+    shared.gone = True
+    store.put("notes/a", [b"1"])
+    assert store.flush(0.3) == 1
+    shared.gone, store._rest_until, store._thread = False, 0.0, None
+    monkeypatch.setattr(threading.Thread, "start", refuse_to_start)
+    with pytest.warns(CheckpointWarning, match="1 entry has not reached"):
+        store.close()
+    assert parted == [True]
+    assert store.waiting == 0
+    monkeypatch.undo()
+    assert store.flush(10) == 0
+    assert content_of(shared.store, "notes/a") == b"1"
+
+
+def refuse_to_start(thread: threading.Thread) -> None:
+    raise RuntimeError("can't create new thread at interpreter shutdown")
 
 
 @pytest.mark.filterwarnings("ignore:far")

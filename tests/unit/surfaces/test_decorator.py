@@ -222,7 +222,7 @@ def test_a_watched_file_that_cannot_be_read_is_named_and_the_function_runs(monke
     def denied(patterns: object) -> None:
         raise PermissionError(13, "Permission denied", "data.txt")
 
-    monkeypatch.setattr("ipycheckpoint.surfaces.function.watched", denied)
+    monkeypatch.setattr("ipycheckpoint.engine.sources.watched", denied)
     with pytest.warns(CheckpointWarning, match=r"ran without a checkpoint: can't read data.txt: Permission denied"):
         assert f(1) == 1
 

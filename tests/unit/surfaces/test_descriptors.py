@@ -88,6 +88,7 @@ def test_a_terminal_stays_one_and_its_streams_stay_in_order(tmp_path: Any) -> No
     command = "for i in 1 2 3; do echo o$i; echo e$i >&2; done; test -t 1 && test -t 2 && tput cols"
     program, path = script(tmp_path, command)
     environ = {**os.environ, "TERM": "xterm"}
+    environ.pop("COLUMNS", None)  # it would outweigh the terminal
     shown = pexpect.run(f"{program} {path}", env=environ, dimensions=(30, 123)).decode()
     assert shown == "python o1\r\ne1\r\no2\r\ne2\r\no3\r\ne3\r\n123\r\nafter\r\n"
     assert told(tmp_path) == {"stdout": "o1\ne1\no2\ne2\no3\ne3\n123\n"}

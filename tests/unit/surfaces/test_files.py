@@ -7,7 +7,6 @@ import os
 import shutil
 import subprocess
 import sys
-import uuid
 import warnings
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from ipycheckpoint.cache import savefile
 from ipycheckpoint.errors import CannotKeep, CheckpointWarning, FormatError, StoreError, Untrusted, UsageError
 from ipycheckpoint.record import format as record_format
 from ipycheckpoint.record.trust import Keyring
+from tests.contracts.store_contract import in_memory
 
 ROOT = Path(__file__).parents[3]
 OTHER = Keyring(secret=b"o" * 32)
@@ -93,7 +93,7 @@ def test_a_place_may_be_a_path_or_a_url(path, kind):
 
 def test_a_url_of_any_protocol_will_do():
     pytest.importorskip("fsspec")
-    url = f"memory://{uuid.uuid4().hex}/x.ckpt"
+    url = in_memory() + "/x.ckpt"
     ck.save(url, x=np.arange(5), compression="fast")
     assert ck.load(url, "x").tolist() == [0, 1, 2, 3, 4]
 
@@ -260,7 +260,7 @@ def test_what_is_not_there_is_named_and_the_others_are_upgraded(folder):
 
 def test_files_at_a_url_are_upgraded(monkeypatch):
     pytest.importorskip("fsspec")
-    url = f"memory://{uuid.uuid4().hex}"
+    url = in_memory()
     ck.save(f"{url}/a/b.ckpt", x=1)
     monkeypatch.setattr(record_format, "FORMAT_VERSION", 2)
     monkeypatch.setattr(savefile, "FORMAT_VERSION", 2)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -205,6 +206,14 @@ def test_show_tells_all_that_is_known_of_the_newest_version(run, ask):
     assert "float64[20000]" in out
     assert "Tags: run=2" in out
     assert len(ask("show", "train", "--versions")) == 3
+
+
+def test_show_gives_programs_what_ls_gives_with_the_header_and_the_environment(ask):
+    [details] = ask("show", "train")
+    [row] = [row for row in ask("ls")["records"] if row["key"] == details["key"]]
+    assert row.items() <= details.items()
+    assert details["header"]["created"] == row["created"]
+    assert details["environment"]["python"] == platform.python_version()
 
 
 def test_why_tells_what_changed_since_the_version_before(ask):

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from types import ModuleType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -218,6 +219,19 @@ def test_the_bundle_has_a_widget_and_the_facts_in_html_and_text(live) -> None:
     assert {"application/vnd.jupyter.widget-view+json", "text/html", "text/plain"} <= data.keys()
     assert "train" in data["text/html"]
     assert "train" in data["text/plain"]
+
+
+def test_on_colab_it_turns_on_the_manager_of_custom_widgets_and_names_it(cache, monkeypatch) -> None:
+    turned_on, view = [], "application/vnd.jupyter.widget-view+json"
+    colab = ModuleType("google.colab.output")
+    colab.enable_custom_widget_manager = lambda: turned_on.append(True)
+    colab._widgets = SimpleNamespace(_installed_url="https://manager.example/manager.js")
+    monkeypatch.setitem(sys.modules, colab.__name__, colab)
+    live = panel()
+    _, metadata = live._repr_mimebundle_()
+    live.close()
+    assert turned_on == [True]
+    assert metadata[view]["colab"]["custom_widget_manager"]["url"] == "https://manager.example/manager.js"
 
 
 def test_in_a_terminal_it_is_a_table(cache) -> None:
