@@ -18,7 +18,7 @@ from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ipycheckpoint.identity.scopes import Scopes
-from ipycheckpoint.identity.syntax import Function
+from ipycheckpoint.identity.syntax import Function, parsed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -169,7 +169,7 @@ def _read(name: str, text: str, flags: int) -> _File | None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the import or the cell has shown them
-            tree = ast.parse(text, name)
+            tree = parsed(text, name)
             return _File(text, tree, _compile(tree, name, flags))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None

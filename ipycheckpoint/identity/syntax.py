@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -10,6 +11,24 @@ if TYPE_CHECKING:
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 Comprehension = ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
+
+
+_ATTEMPTS = 8
+
+
+def parsed(text: str, name: str = "<unknown>") -> ast.Module:
+    """What `ast.parse` gives, also where other threads parse at the same time. Raises as it does.
+
+    In Python 3.11 all threads count the depth of their trees together, and one that was interrupted finds a wrong
+    count: https://github.com/python/cpython/issues/106905.
+
+    >>> len(parsed("x = 1; y = 2").body)
+    2
+    """
+    for _ in range(_ATTEMPTS):
+        with suppress(SystemError):
+            return ast.parse(text, name)
+    return ast.parse(text, name)
 
 
 def arguments_of(arguments: ast.arguments) -> list[ast.arg]:

@@ -10,6 +10,8 @@ import os
 from types import CodeType
 from typing import Any
 
+from ipycheckpoint.identity.syntax import parsed
+
 _FUTURES = functools.reduce(
     lambda flags, name: flags | getattr(__future__, name).compiler_flag, __future__.all_feature_names, 0
 )
@@ -80,7 +82,7 @@ def _block(text: str, line: int) -> str:
 @functools.lru_cache(maxsize=8)
 def _statements(text: str) -> list[ast.stmt]:
     try:
-        return ast.parse(text).body
+        return parsed(text).body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return []
 

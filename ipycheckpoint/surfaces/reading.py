@@ -8,6 +8,8 @@ import io
 import tokenize
 from typing import TYPE_CHECKING
 
+from ipycheckpoint.identity.syntax import parsed
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -79,7 +81,7 @@ class _Timed(ast.NodeTransformer):
         if text is None:
             return node
         try:
-            statements = ast.parse(self._transform(text)).body
+            statements = parsed(self._transform(text)).body
         except SyntaxError:
             return node
         shell = ast.Call(ast.Name("get_ipython", ast.Load()), [], [])
