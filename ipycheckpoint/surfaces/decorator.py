@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import linecache
 import sys
+import warnings
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar, Unpack, overload
 
-from ipycheckpoint.errors import UsageError
+from ipycheckpoint.errors import CheckpointWarning, UsageError
 from ipycheckpoint.identity.calls import unfold
-from ipycheckpoint.identity.flags import is_generator_function
+from ipycheckpoint.identity.flags import VARARGS, VARKEYWORDS, is_generator_function
 from ipycheckpoint.identity.identifier import check_protocol
 from ipycheckpoint.surfaces.arguments import is_path, options_of
 from ipycheckpoint.surfaces.function import CheckpointedFunction, depth_of_caller, full_name
@@ -210,8 +211,26 @@ def _decorate(function: Any, options: Options, definition: FrameType | None = No
     if isinstance(plain, FunctionType):
         # The text that it was compiled from: by the time of the first call its file may have been edited.
         linecache.getlines(plain.__code__.co_filename, plain.__globals__)
+        _check_names(plain, {*options.ignore, *(key for key in options.fingerprints if isinstance(key, str))})
     _join_autoreload()
     return CheckpointedFunction(function, options, definition)
+
+
+def _check_names(function: FunctionType, names: set[str]) -> None:
+    """Warn of what is nearly the name of a parameter: a slip of the pen would have the parameter count."""
+    code = function.__code__
+    count = code.co_argcount + code.co_kwonlyargcount
+    count += bool(code.co_flags & VARARGS) + bool(code.co_flags & VARKEYWORDS)
+    for name in sorted(names.difference(code.co_varnames, code.co_names, code.co_freevars)):
+        from difflib import get_close_matches
+
+        near = get_close_matches(name, code.co_varnames[:count], 1, 0.75)
+        if near:
+            warnings.warn(
+                f"{full_name(function)} has no parameter {name!r}, so {near[0]!r} counts: did you mean that one?",
+                CheckpointWarning,
+                stacklevel=depth_of_caller(),
+            )
 
 
 def _join_autoreload() -> None:

@@ -502,3 +502,24 @@ def test_a_cache_that_is_dropped_in_a_circle_is_closed_without_a_warning(tmp_pat
     gc.collect()
     assert not unraisable
     assert not (tmp_path / "small.sqlite-wal").exists()
+
+
+@pytest.mark.parametrize("options", [{"ignore": ["verbos"]}, {"fingerprints": {"verbos": len}}])
+def test_what_is_nearly_the_name_of_a_parameter_is_told(options, tmp_path):
+    with pytest.warns(CheckpointWarning, match="f has no parameter 'verbos', so 'verbose' counts") as caught:
+
+        @checkpoint(store=tmp_path, **options)
+        def f(x, verbose):
+            return x
+
+    assert caught[0].filename == __file__
+
+
+@pytest.mark.parametrize("name", ["verbose", "verbosely", "deep", "x"])
+def test_names_that_may_be_meant_are_no_slip(name, tmp_path):
+    # A global, here or further down, may be left out as well.
+    @checkpoint(store=tmp_path, ignore=[name])
+    def f(x, verbose):
+        return (x, verbosely)  # noqa: F821 - nobody calls it
+
+    assert isinstance(f, CheckpointedFunction)
