@@ -65,6 +65,7 @@ if TYPE_CHECKING:
     from ipycheckpoint.surfaces.savepoints import enabled as enabled
     from ipycheckpoint.surfaces.savepoints import register as register
     from ipycheckpoint.surfaces.savepoints import savepoint as savepoint
+    from ipycheckpoint.surfaces.sending import flush as flush
     from ipycheckpoint.tagging import carrying_tags as carrying_tags
     from ipycheckpoint.tagging import tags as tags
 
@@ -111,6 +112,7 @@ _HOMES = {
     "deprecated": "surfaces.savepoints",
     "enabled": "surfaces.savepoints",
     "fingerprint": "identity.values",
+    "flush": "surfaces.sending",
     "index": "cache.index",
     "load": "surfaces.files",
     "panel": "surfaces.panel",
@@ -166,6 +168,7 @@ __all__ = [
     "deprecated",
     "enabled",
     "fingerprint",
+    "flush",
     "index",
     "load",
     "load_ipython_extension",
