@@ -46,15 +46,16 @@ def puts_whole(system: Any) -> bool:
 
 def spelled(system: Any, path: str) -> str:
     """`path` as this file system is to be given it: over WebDAV a percent sign is decoded once too often."""
-    return path.replace("~", "~7E").replace("%", "~25") if _is_webdav(system) else path
+    return path.replace("~", "~7E").replace("%", "~25") if is_webdav(system) else path
 
 
 def unspelled(system: Any, path: str) -> str:
     """The path that `spelled` has made into `path`."""
-    return path.replace("~25", "%").replace("~7E", "~") if _is_webdav(system) else path
+    return path.replace("~25", "%").replace("~7E", "~") if is_webdav(system) else path
 
 
-def _is_webdav(system: Any) -> bool:
+def is_webdav(system: Any) -> bool:
+    """Whether this file system is webdav4's."""
     return "webdav" in ((system.protocol,) if isinstance(system.protocol, str) else system.protocol)
 
 

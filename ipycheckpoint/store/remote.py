@@ -14,7 +14,7 @@ from ipycheckpoint.progress import advance, aloud, is_measured
 from ipycheckpoint.store.base import Content, Entry
 from ipycheckpoint.store.connection import GONE, Connection
 from ipycheckpoint.store.files import NEW, Pending, check_path
-from ipycheckpoint.store.protocols import protocol_of, puts_whole, speaks_ssh, spelled, status_of, unspelled
+from ipycheckpoint.store.protocols import is_webdav, protocol_of, puts_whole, speaks_ssh, spelled, status_of, unspelled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -27,6 +27,7 @@ PART_NBYTES = 8 << 20
 
 _AT_ONCE = 4
 _TRIALS = 3
+_TRIALS_AT_ONCE = 10
 
 
 class RemoteFiles:
@@ -237,6 +238,22 @@ def _get(system: Any, target: str, head: bytes = b"") -> bytearray:
         return _get_in_parts(system, target, head)
     if protocol_of(f"{_name_of(system)}://") == "memory":  # its files are one object for all who open them
         return bytearray(system.cat_file(target))
+    if is_webdav(system):
+        return _get_unchanged(system, target)
+    return _get_at_once(system, target)
+
+
+def _get_unchanged(system: Any, target: str) -> bytearray:
+    """What is in a file that was the same before and after: Apache may send as much of a new one as the old one had."""
+    for _ in range(_TRIALS_AT_ONCE):
+        told = _info(system, target)
+        content = _get_at_once(system, target)
+        if marks_of(_info(system, target)) == marks_of(told):
+            return content
+    raise OSError(f"{target} is written again and again while it is read")
+
+
+def _get_at_once(system: Any, target: str) -> bytearray:
     with system.open(target, "rb") as file:
         if hasattr(file, "prefetch"):  # SFTP, which asks for 32 kB at a time else, and waits for each
             file.prefetch()
@@ -302,11 +319,17 @@ def _is_of_range(error: Exception) -> bool:
 
 
 def _put(system: Any, path: str, content: bytes) -> None:
-    try:
-        _write(system, path, content)
-    except FileNotFoundError:
-        system.makedirs(path.rpartition("/")[0], exist_ok=True)
-        _write(system, path, content)
+    folder = path.rpartition("/")[0]
+    for _ in range(_TRIALS):
+        try:
+            return _write(system, path, content)
+        except FileNotFoundError:
+            system.makedirs(folder, exist_ok=True)
+        except Exception:
+            # Who makes a folder at the same moment as somebody else is refused by a WebDAV server.
+            if not is_webdav(system) or not system.isdir(folder):
+                raise
+    return _write(system, path, content)
 
 
 def _write(system: Any, path: str, content: bytes) -> None:

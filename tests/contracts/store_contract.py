@@ -220,7 +220,7 @@ class StoreContract:
         done.set()
         for thread in readers:
             thread.join()
-        assert wrong == []
+        assert wrong == [], wrong[:3]
         assert len(names_of(store, "own/")) == 180
 
     @pytest.mark.parametrize("nbytes", [3, 100_000])
