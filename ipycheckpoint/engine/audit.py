@@ -245,11 +245,11 @@ def is_data(path: str) -> bool:
 def _not_data() -> tuple[str, ...]:
     places = {sysconfig.get_paths()[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")}
     places |= {*site.getsitepackages(), site.getusersitepackages()}
-    places |= {
-        os.path.join(prefix, part) for prefix in (sys.prefix, sys.base_prefix) for part in ("share", "etc", "lib")
-    }
+    parts = ["share", "etc", "lib"]
     if sys.prefix != sys.base_prefix:
-        places.add(sys.prefix)
+        # Not all of the environment: some make it in the very directory of their project.
+        parts += ["bin", "include", "Scripts", "Include"]
+    places |= {os.path.join(prefix, part) for prefix in (sys.prefix, sys.base_prefix) for part in parts}
     places |= {os.path.realpath(place) for place in places}
     places |= {"/proc", "/sys", "/etc", "/run", "/usr/share", "/usr/lib"}
     return tuple(os.path.join(place, "") for place in sorted(places))

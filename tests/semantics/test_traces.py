@@ -6,6 +6,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
+import venv
 from pathlib import Path
 
 import pytest
@@ -455,3 +458,27 @@ def test_a_figure_that_is_saved_is_there_or_the_cell_runs_again(bench: Bench) ->
     assert outcomes(bench, cell) == ["restored"]
     (bench.directory / "f.png").unlink()
     assert outcomes(bench, cell) == ["computed"]
+
+
+def test_a_file_counts_in_a_project_whose_directory_is_its_environment(tmp_path: Path) -> None:
+    venv.create(tmp_path, symlinks=True)
+    program = tmp_path / "program.py"
+    program.write_text(
+        "from ipycheckpoint import checkpoint\n"
+        "@checkpoint\n"
+        "def read():\n    return open('data/numbers.txt').read()\n"
+        "print(read())\n"
+    )
+    root, packages = Path(__file__).parents[2], os.pathsep.join(path for path in sys.path if "site-packages" in path)
+
+    def run() -> str:
+        command = [tmp_path / "bin" / "python", program]
+        environment = {**os.environ, "PYTHONPATH": f"{root}{os.pathsep}{packages}"}
+        return subprocess.run(
+            command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
+        ).stdout.strip()
+
+    write(tmp_path / "data" / "numbers.txt", "1")
+    assert run() == "1"
+    write(tmp_path / "data" / "numbers.txt", "2")
+    assert run() == "2"
