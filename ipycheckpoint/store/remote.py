@@ -325,9 +325,9 @@ def _put(system: Any, path: str, content: bytes) -> None:
             return _write(system, path, content)
         except FileNotFoundError:
             system.makedirs(folder, exist_ok=True)
-        except Exception:
+        except Exception as error:
             # Who makes a folder at the same moment as somebody else is refused by a WebDAV server.
-            if not is_webdav(system) or not system.isdir(folder):
+            if type(error).__name__ != "ForbiddenOperation" or not system.isdir(folder):
                 raise
     return _write(system, path, content)
 
